@@ -1,0 +1,1 @@
+"""The command line: choices, absl definitions, and the frozen Config they become."""

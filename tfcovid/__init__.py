@@ -1,0 +1,1 @@
+"""Chest X-ray classification by transfer learning, with scores that can be believed."""

@@ -1,0 +1,1 @@
+"""What a model that never sees anatomy scores on the same split."""

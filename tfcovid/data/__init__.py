@@ -1,0 +1,1 @@
+"""From a data set's folder to deterministic batches: sources, manifest, split, pixels."""

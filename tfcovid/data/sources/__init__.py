@@ -1,0 +1,1 @@
+"""One reader a data set; each gives the same table."""

@@ -1,0 +1,1 @@
+"""Losses from logits in log space, and class weights."""

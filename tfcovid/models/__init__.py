@@ -1,0 +1,1 @@
+"""One file an architecture; the classifier puts the head on."""

@@ -1,0 +1,1 @@
+"""The exported module: image bytes in, calibrated probabilities out."""

@@ -1,0 +1,1 @@
+"""Runtime, phases, callbacks, and the record of a run."""
