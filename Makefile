@@ -1,0 +1,57 @@
+# Two commands do everything: `make train` and `make test`. Both make their own
+# environment first (in .venv), work again when run twice, and work offline once installed.
+
+PYTHON      ?= python3.11
+VENV        ?= .venv
+ACCELERATOR ?= cpu
+# Flags for the training command: make train ARGS="--data_dir=DIR --epochs=5"
+ARGS        ?=
+
+PY := $(VENV)/bin/python
+REQUIREMENTS_cpu  := requirements.txt
+REQUIREMENTS_cuda := requirements-cuda.txt
+REQUIREMENTS := $(REQUIREMENTS_$(ACCELERATOR))
+ifeq ($(REQUIREMENTS),)
+$(error ACCELERATOR=$(ACCELERATOR): expected cpu or cuda)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help train test check format smoke clean
+
+help: ## Lists the commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+train: $(VENV)/.installed-$(ACCELERATOR) ## Trains on the embedded synthetic sample: table, report, SavedModel. ARGS="--flag=value" adds flags.
+	$(PY) -m tfcovid.train --task=multiclass --loss=focal $(ARGS)
+
+smoke: $(VENV)/.installed-$(ACCELERATOR) ## The smallest whole run, seconds on a CPU.
+	$(PY) -m tfcovid.train --flagfile=flags/presets/smoke.cfg $(ARGS)
+
+test: check ## Every check and test; continuous integration runs exactly this.
+	$(PY) -m pytest -n 2 --dist=worksteal
+
+check: $(VENV)/.installed-dev ## Format, lint, types.
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can.
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean: ## Removes the environment and the caches of tools, never runs/.
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(PY):
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found: install Python 3.11, or name another with PYTHON=…" >&2; exit 1; }
+	@echo "Making the environment in $(VENV) …"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-cpu: requirements.txt | $(PY)
+$(VENV)/.installed-cuda: requirements-cuda.txt requirements.txt | $(PY)
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(PY)
+
+$(VENV)/.installed-%: | $(PY)
+	@echo "Installing $< into $(VENV); this takes a few minutes the first time …"
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
