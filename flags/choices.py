@@ -1,0 +1,123 @@
+"""The words a flag accepts: one StrEnum for each flag that offers a choice.
+
+Only what works is offered. A member's value is its name in lower case, which is
+what absl parses and writes back.
+"""
+
+import enum
+
+
+class Task(enum.StrEnum):
+    """What the classifier tells apart; `num_classes` says how many classes that is."""
+
+    BINARY = enum.auto()
+    MULTICLASS = enum.auto()
+    PNEUMONIA = enum.auto()
+    ETIOLOGY = enum.auto()
+    VIRAL = enum.auto()
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes, 2 or more."""
+        return _NUM_CLASSES[self]
+
+
+_NUM_CLASSES = {
+    Task.BINARY: 2,
+    Task.MULTICLASS: 3,
+    Task.PNEUMONIA: 2,
+    Task.ETIOLOGY: 4,
+    Task.VIRAL: 3,
+}
+
+
+class Loss(enum.StrEnum):
+    """The training loss."""
+
+    FOCAL = enum.auto()
+    CE = enum.auto()
+
+
+class Data(enum.StrEnum):
+    """The data sets that have a reader."""
+
+    SYNTHETIC = enum.auto()
+    CORONAHACK = enum.auto()
+
+
+class Split(enum.StrEnum):
+    """How the images are divided into training, validation and test."""
+
+    PATIENT = enum.auto()
+    OFFICIAL = enum.auto()
+    KFOLD = enum.auto()
+
+
+class View(enum.StrEnum):
+    """Which part of the image the network sees."""
+
+    FULL = enum.auto()
+    BORDER_ONLY = enum.auto()
+    LUNGS_HIDDEN = enum.auto()
+    LUNGS_ONLY = enum.auto()
+
+
+class Cache(enum.StrEnum):
+    """Where decoded images are kept."""
+
+    AUTO = enum.auto()
+    MEMORY = enum.auto()
+    DISK = enum.auto()
+    NONE = enum.auto()
+
+
+class OnBadImage(enum.StrEnum):
+    """What happens to an image that does not decode."""
+
+    FAIL = enum.auto()
+    SET_ASIDE = enum.auto()
+
+
+class Backbone(enum.StrEnum):
+    """The architectures; `tiny` is for smoke tests only."""
+
+    RESNET18 = enum.auto()
+    RESNET34 = enum.auto()
+    RESNET50 = enum.auto()
+    RESNET101 = enum.auto()
+    DENSENET121 = enum.auto()
+    MOBILENET_V2 = enum.auto()
+    TINY = enum.auto()
+
+
+class BatchNorm(enum.StrEnum):
+    """Which statistics the backbone's batch normalisation uses."""
+
+    AUTO = enum.auto()
+    FROZEN = enum.auto()
+    TRAIN = enum.auto()
+
+
+class Imbalance(enum.StrEnum):
+    """The one mechanism that acts against unequal class sizes."""
+
+    NONE = enum.auto()
+    CLASS_WEIGHT = enum.auto()
+    EFFECTIVE_NUMBER = enum.auto()
+    WEIGHTED_SAMPLING = enum.auto()
+
+
+class Precision(enum.StrEnum):
+    """The arithmetic of the training step."""
+
+    AUTO = enum.auto()
+    FLOAT32 = enum.auto()
+    MIXED_FLOAT16 = enum.auto()
+    MIXED_BFLOAT16 = enum.auto()
+
+
+class Controls(enum.StrEnum):
+    """Which shortcut controls are scored beside the network."""
+
+    FEATURES = enum.auto()
+    NONE = enum.auto()

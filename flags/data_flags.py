@@ -1,0 +1,116 @@
+"""Flags of the data: which images, how they are divided, how they are read."""
+
+from absl import flags as absl_flags
+
+from flags import choices
+from flags.config import DataConfig
+
+FULL_IMAGE_SIZE = 224
+"""Side of the network's input in pixels on real data, where it is not given."""
+
+SAMPLE_IMAGE_SIZE = 64
+"""The same on the embedded synthetic sample."""
+
+_DEFAULTS = DataConfig()
+
+TASK = absl_flags.DEFINE_enum_class(
+    "task",
+    _DEFAULTS.task,
+    choices.Task,
+    "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
+    "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19) "
+    "or viral (Normal, Viral, COVID-19).",
+)
+DATA = absl_flags.DEFINE_enum_class(
+    "data",
+    None,
+    choices.Data,
+    "Kind of data set. Not given: recognised from --data_dir, or the embedded synthetic "
+    "sample where there is no --data_dir.",
+)
+DATA_DIR = absl_flags.DEFINE_string(
+    "data_dir", None, "Folder of the data set. Not given: the embedded synthetic sample."
+)
+PATIENTS = absl_flags.DEFINE_string(
+    "patients",
+    None,
+    "CSV that maps images to patients (columns image or filename, patient_id or patientid), "
+    "where the data set itself does not.",
+)
+MANIFEST = absl_flags.DEFINE_string(
+    "manifest",
+    None,
+    "A manifest.csv whose split is used instead of making one. Excludes --split, --folds, "
+    "--fold, --test_fraction, --validation_fraction and --patients.",
+)
+SPLIT = absl_flags.DEFINE_enum_class(
+    "split",
+    None,
+    choices.Split,
+    "How the images are divided: patient (by patient, stratified; the default), official "
+    "(the data set's own test split) or kfold (fold --fold of --folds is the test split).",
+)
+FOLDS = absl_flags.DEFINE_integer(
+    "folds", None, f"Number of folds under --split=kfold (default: {_DEFAULTS.folds})."
+)
+FOLD = absl_flags.DEFINE_integer(
+    "fold",
+    None,
+    f"The fold that is the test split under --split=kfold, from 0 (default: {_DEFAULTS.fold}).",
+)
+TEST_FRACTION = absl_flags.DEFINE_float(
+    "test_fraction",
+    None,
+    "Share of the patients in the test split under --split=patient "
+    f"(default: {_DEFAULTS.test_fraction}).",
+)
+VALIDATION_FRACTION = absl_flags.DEFINE_float(
+    "validation_fraction",
+    None,
+    f"Share of the patients in the validation split (default: {_DEFAULTS.validation_fraction}).",
+)
+IMAGE_SIZE = absl_flags.DEFINE_integer(
+    "image_size",
+    None,
+    f"Side of the network's square input, pixels (default: {FULL_IMAGE_SIZE}; "
+    f"{SAMPLE_IMAGE_SIZE} on the embedded sample).",
+)
+VIEW = absl_flags.DEFINE_enum_class(
+    "view",
+    _DEFAULTS.view,
+    choices.View,
+    "Which part of the image the network sees; all but full are controls.",
+)
+CACHE = absl_flags.DEFINE_enum_class(
+    "cache",
+    _DEFAULTS.cache,
+    choices.Cache,
+    "Where decoded images are kept; auto takes memory when --cache_budget_mib holds them "
+    "and disk otherwise.",
+)
+CACHE_BUDGET_MIB = absl_flags.DEFINE_integer(
+    "cache_budget_mib", _DEFAULTS.cache_budget_mib, "Memory for --cache=auto, MiB."
+)
+ON_BAD_IMAGE = absl_flags.DEFINE_enum_class(
+    "on_bad_image",
+    _DEFAULTS.on_bad_image,
+    choices.OnBadImage,
+    "An image that does not decode ends the run (fail) or is listed in rejected.csv and "
+    "left out (set_aside).",
+)
+MAX_SET_ASIDE = absl_flags.DEFINE_float(
+    "max_set_aside",
+    _DEFAULTS.max_set_aside,
+    "Training is refused when more than this share of the images was set aside.",
+)
+MAX_PIXELS = absl_flags.DEFINE_integer(
+    "max_pixels",
+    _DEFAULTS.max_pixels,
+    "An image with more pixels than this is not decoded (decompression bombs).",
+)
+NUM_PARALLEL_CALLS = absl_flags.DEFINE_integer(
+    "num_parallel_calls",
+    _DEFAULTS.num_parallel_calls,
+    "Images decoded and batches augmented at a time; 0 lets tf.data choose. The result is "
+    "the same for every value.",
+)

@@ -1,0 +1,71 @@
+"""Flags that act only under a value of another flag, and the check that they do."""
+
+import dataclasses
+import enum
+
+from absl import flags as absl_flags
+
+from flags import choices
+from flags.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class _ActsUnder:
+    """`flag` acts only while `switch` has one of `values`; `unset` says it is not given."""
+
+    flag: str
+    switch: str
+    values: tuple[enum.StrEnum, ...]
+    unset: str | None = None
+
+
+_RULES = (
+    _ActsUnder("focal_gamma", "loss", (choices.Loss.FOCAL,)),
+    _ActsUnder("focal_alpha", "loss", (choices.Loss.FOCAL,), unset="none"),
+    _ActsUnder("effective_number_beta", "imbalance", (choices.Imbalance.EFFECTIVE_NUMBER,)),
+    _ActsUnder("folds", "split", (choices.Split.KFOLD,)),
+    _ActsUnder("fold", "split", (choices.Split.KFOLD,)),
+    _ActsUnder("test_fraction", "split", (choices.Split.PATIENT,)),
+    # auto may choose mixed_float16, so the scale may be given with it.
+    _ActsUnder(
+        "initial_loss_scale",
+        "precision",
+        (choices.Precision.MIXED_FLOAT16, choices.Precision.AUTO),
+    ),
+)
+
+_IN_MANIFEST = ("split", "folds", "fold", "test_fraction", "validation_fraction", "patients")
+"""Flags that --manifest answers: the file holds the split and the patients."""
+
+
+def acts(name: str, asked: Config) -> bool:
+    """Returns whether the flag of this name has a part in what the config asks for."""
+    if asked.data.manifest is not None and name in _IN_MANIFEST:
+        return False
+    values = asked.by_flag_name()
+    return all(values[rule.switch] in rule.values for rule in _RULES if rule.flag == name)
+
+
+def refuse_in_vain(flag_values: absl_flags.FlagValues, asked: Config) -> None:
+    """Raises ValueError if a flag is given that another flag's value turns off.
+
+    Args:
+      flag_values: flags after parsing.
+      asked: the config made from them.
+    """
+    if asked.data.manifest is not None:
+        for name in _IN_MANIFEST:
+            if flag_values[name].value is not None:
+                raise ValueError(
+                    f"--{name}={flag_values[name].value} with --manifest={asked.data.manifest}: "
+                    "the manifest holds split and patients already; drop one of the two"
+                )
+    values = asked.by_flag_name()
+    for rule in _RULES:
+        given, setting = flag_values[rule.flag].value, values[rule.switch]
+        if given != rule.unset and setting not in rule.values:
+            wanted = " or ".join(f"--{rule.switch}={value}" for value in rule.values)
+            raise ValueError(
+                f"--{rule.flag}={given} with --{rule.switch}={setting}: "
+                f"it acts only with {wanted}; drop it or change --{rule.switch}"
+            )

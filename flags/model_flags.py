@@ -1,0 +1,31 @@
+"""Flags of the network and what it starts from."""
+
+from absl import flags as absl_flags
+
+from flags import choices
+from flags.config import ModelConfig
+
+_DEFAULTS = ModelConfig()
+
+BACKBONE = absl_flags.DEFINE_enum_class(
+    "backbone",
+    _DEFAULTS.backbone,
+    choices.Backbone,
+    "The architecture. It is never replaced silently; tiny is for smoke tests only.",
+)
+WEIGHTS = absl_flags.DEFINE_string(
+    "weights",
+    "none",
+    "What the backbone starts from: none (random), or the path of a *.weights.h5 file written "
+    "by `python -m weights_conversion`.",
+)
+BATCH_NORM = absl_flags.DEFINE_enum_class(
+    "batch_norm",
+    _DEFAULTS.batch_norm,
+    choices.BatchNorm,
+    "Statistics of the backbone's batch normalisation: train (each batch's), frozen (the "
+    "stored ones, in both phases), auto (train with --weights=none, frozen otherwise).",
+)
+DROPOUT = absl_flags.DEFINE_float(
+    "dropout", _DEFAULTS.dropout, "Share of the pooled features dropped before the head."
+)

@@ -1,0 +1,199 @@
+"""The command line to a Config.
+
+An entry calls `adopt_key_flags()` so that --help shows the flags, then
+`absl.app.run(main, flags_parser=parse.flags_parser)`; its main begins with
+`refuse_stray_arguments(argv)` and `config_from_flags()`.
+
+A flag that acts only under a value of another one has no default of its own: that
+it was given is then known even where flags came from a file, and giving it in vain
+is an error that names both. Where a Config field has the same name as its flag, as
+all do, the value passes as it is unless `config_from_flags` says otherwise.
+"""
+
+import copy
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from absl import flags as absl_flags
+
+from flags import (
+    augmentation_flags,
+    choices,
+    config,
+    data_flags,
+    loss_flags,
+    model_flags,
+    run_flags,
+    training_flags,
+)
+from flags.dependent_flags import refuse_in_vain
+from flags.preset_files import expand_system
+
+# Makes absl look past this module, to the entry, when the key flags are adopted.
+absl_flags.disclaim_key_flags()
+
+FLAG_MODULES = (
+    data_flags,
+    augmentation_flags,
+    model_flags,
+    loss_flags,
+    training_flags,
+    run_flags,
+)
+
+_Section = TypeVar("_Section")
+
+
+def adopt_key_flags() -> None:
+    """Makes --help of the calling module show the flags of training."""
+    for module in FLAG_MODULES:
+        absl_flags.adopt_module_key_flags(module)
+
+
+def flags_parser(argv: Sequence[str]) -> list[str]:
+    """Parses the program's own flags; for `absl.app.run(main, flags_parser=flags_parser)`.
+
+    A mistake in the flags ends the program with one line on stderr and status 2.
+
+    Returns:
+      The program's name and the arguments that are no flags.
+    """
+    try:
+        return absl_flags.FLAGS(expand_system(argv))
+    except (absl_flags.Error, ValueError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+def refuse_stray_arguments(argv: Sequence[str]) -> None:
+    """Raises ValueError if anything stands beside the program's name.
+
+    Args:
+      argv: the program's name and the arguments that are no flags.
+    """
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+
+
+def flag_values_from_argv(argv: Sequence[str]) -> absl_flags.FlagValues:
+    """Returns all flags as a command line sets them; the program's own stay as they are.
+
+    Args:
+      argv: the program's name and its arguments.
+
+    Raises:
+      ValueError: if an argument is no flag, or --system names no preset.
+      absl.flags.Error: if a flag is unknown or its value has the wrong type.
+    """
+    flag_values = copy.deepcopy(absl_flags.FLAGS)
+    flag_values.unparse_flags()
+    refuse_stray_arguments(flag_values(expand_system(argv, flag_values)))
+    return flag_values
+
+
+def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> config.Config:
+    """Returns the Config that parsed flags ask for.
+
+    Args:
+      flag_values: flags after parsing.
+
+    Raises:
+      ValueError: if a value is out of range, two flags contradict each other, a flag is
+        given that another one turns off, or a named file or folder does not exist. The
+        message is one line and names the flags.
+    """
+    weights = _weights(flag_values[model_flags.WEIGHTS.name].value)
+    head_epochs = flag_values[training_flags.HEAD_EPOCHS.name].value
+    if head_epochs is None:
+        head_epochs = 0 if weights is None else training_flags.DEFAULT_HEAD_EPOCHS
+    alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
+    result = config.Config(
+        data=_data_config(flag_values),
+        augmentation=_section(config.AugmentationConfig, flag_values),
+        model=_section(config.ModelConfig, flag_values, weights=weights),
+        loss=_section(config.LossConfig, flag_values, focal_alpha=alpha),
+        training=_section(config.TrainingConfig, flag_values, head_epochs=head_epochs),
+        run=_section(config.RunConfig, flag_values, workdir=_path(flag_values, "workdir")),
+    )
+    refuse_in_vain(flag_values, result)
+    _check_paths(result)
+    return result
+
+
+def _section(kind: type[_Section], flag_values: absl_flags.FlagValues, **resolved: Any) -> _Section:
+    """Returns one concern's dataclass; a flag without a value leaves the field's default."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    given = {name: flag_values[name].value for name in names if flag_values[name].value is not None}
+    return kind(**(given | resolved))
+
+
+def _data_config(flag_values: absl_flags.FlagValues) -> config.DataConfig:
+    data = flag_values[data_flags.DATA.name].value
+    data_dir = _path(flag_values, "data_dir")
+    if data is None and data_dir is None:
+        data = choices.Data.SYNTHETIC
+    image_size = flag_values[data_flags.IMAGE_SIZE.name].value
+    if image_size is None:
+        image_size = (
+            data_flags.SAMPLE_IMAGE_SIZE
+            if data is choices.Data.SYNTHETIC
+            else data_flags.FULL_IMAGE_SIZE
+        )
+    return _section(
+        config.DataConfig,
+        flag_values,
+        data=data,
+        data_dir=data_dir,
+        patients=_path(flag_values, "patients"),
+        manifest=_path(flag_values, "manifest"),
+        image_size=image_size,
+    )
+
+
+def _path(flag_values: absl_flags.FlagValues, name: str) -> pathlib.Path | None:
+    text = flag_values[name].value
+    if text == "":
+        raise ValueError(f"--{name}=: expected a path, got nothing; drop the flag")
+    return None if text is None else pathlib.Path(text).expanduser()
+
+
+def _weights(text: str | None) -> pathlib.Path | None:
+    if text is None or text == "none":
+        return None
+    if text == "imagenet":
+        raise ValueError(
+            "--weights=imagenet: no ImageNet weights come with this program; convert a PyTorch "
+            "checkpoint with `python -m weights_conversion` and give the file it writes"
+        )
+    return pathlib.Path(text).expanduser()
+
+
+def _focal_alpha(text: str | None) -> config.FocalAlpha:
+    if text is None or text == "none":
+        return None
+    if text == config.INVERSE_FREQUENCY:
+        return text
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"--focal_alpha={text}: expected none, numbers separated by commas, or "
+            f"{config.INVERSE_FREQUENCY}"
+        ) from None
+
+
+def _check_paths(asked: config.Config) -> None:
+    """Raises ValueError if a folder or file that is to be read is not there."""
+    if asked.data.data_dir is not None and not asked.data.data_dir.is_dir():
+        raise ValueError(f"--data_dir={asked.data.data_dir}: expected a folder that exists")
+    files = {
+        "patients": asked.data.patients,
+        "manifest": asked.data.manifest,
+        "weights": asked.model.weights,
+    }
+    for name, path in files.items():
+        if path is not None and not path.is_file():
+            raise ValueError(f"--{name}={path}: expected a file that exists")

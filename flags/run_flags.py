@@ -1,0 +1,28 @@
+"""Flags of the run as a whole."""
+
+from absl import flags as absl_flags
+
+from flags import choices
+from flags.config import RunConfig
+
+_DEFAULTS = RunConfig()
+
+SEED = absl_flags.DEFINE_integer(
+    "seed", _DEFAULTS.seed, "Seed of the split, the initial weights, the order and augmentation."
+)
+WORKDIR = absl_flags.DEFINE_string(
+    "workdir", None, "The run's folder, new or empty (default: runs/<UTC time>-<task>-<loss>)."
+)
+CONTROLS = absl_flags.DEFINE_enum_class(
+    "controls",
+    _DEFAULTS.controls,
+    choices.Controls,
+    "Shortcut controls scored beside the network: features (models on histogram, border and "
+    "thumbnail features), or none.",
+)
+SYSTEM = absl_flags.DEFINE_string(
+    "system",
+    None,
+    "A published method by name: --flagfile=flags/presets/systems/NAME.cfg placed first, so "
+    "that every other flag overrides it.",
+)

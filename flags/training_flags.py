@@ -1,0 +1,56 @@
+"""Flags of the training: phases, optimizer, schedule, precision."""
+
+from absl import flags as absl_flags
+
+from flags import choices
+from flags.config import TrainingConfig
+
+DEFAULT_HEAD_EPOCHS = 3
+"""Epochs of phase 1 where there are weights to keep; without them it is skipped."""
+
+_DEFAULTS = TrainingConfig()
+
+HEAD_EPOCHS = absl_flags.DEFINE_integer(
+    "head_epochs",
+    None,
+    f"Epochs of phase 1, the head on the frozen backbone (default: {DEFAULT_HEAD_EPOCHS}; "
+    "0 with --weights=none, where a head on random features means nothing).",
+)
+EPOCHS = absl_flags.DEFINE_integer(
+    "epochs", _DEFAULTS.epochs, "Epochs of phase 2, the whole network."
+)
+BATCH_SIZE = absl_flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "Images per step.")
+LEARNING_RATE = absl_flags.DEFINE_float(
+    "learning_rate", _DEFAULTS.learning_rate, "Peak learning rate of phase 2 (AdamW)."
+)
+HEAD_LEARNING_RATE = absl_flags.DEFINE_float(
+    "head_learning_rate", _DEFAULTS.head_learning_rate, "Learning rate of phase 1 (AdamW)."
+)
+WEIGHT_DECAY = absl_flags.DEFINE_float(
+    "weight_decay",
+    _DEFAULTS.weight_decay,
+    "Decoupled weight decay of AdamW. A step shrinks the weights by learning rate x this, so "
+    "the value is larger than an L2 penalty would be.",
+)
+WARMUP_EPOCHS = absl_flags.DEFINE_integer(
+    "warmup_epochs",
+    _DEFAULTS.warmup_epochs,
+    "Epochs of phase 2 in which the learning rate rises from 0; a cosine follows.",
+)
+PATIENCE = absl_flags.DEFINE_integer(
+    "patience",
+    _DEFAULTS.patience,
+    "Phase 2 ends after this many epochs without a better class-averaged log-loss on the "
+    "validation split; 0 never ends it early.",
+)
+PRECISION = absl_flags.DEFINE_enum_class(
+    "precision",
+    _DEFAULTS.precision,
+    choices.Precision,
+    "Arithmetic of the training step; auto takes what the machine is fast at, and says so.",
+)
+INITIAL_LOSS_SCALE = absl_flags.DEFINE_float(
+    "initial_loss_scale",
+    None,
+    f"First loss scale in mixed_float16 (default: {_DEFAULTS.initial_loss_scale:g}).",
+)
