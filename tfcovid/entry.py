@@ -1,0 +1,37 @@
+"""How every command starts and how it fails: one clear line, never a traceback."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app
+
+from flags import parse
+
+
+def run_command(command: Callable[[], int | None]) -> None:
+    """Runs a command under absl and leaves the process with its exit code.
+
+    A user's mistake (ValueError), a file that cannot be read or written
+    (OSError) and a loss that is no number (FloatingPointError) become one line
+    on stderr and exit code 1. Anything else is a fault of this program and
+    keeps its traceback.
+
+    Args:
+      command: does the work once the flags are parsed; returns the exit code, None for 0.
+    """
+    # Before TensorFlow is imported: its start-up notes would bury what a user needs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    def main(argv: Sequence[str]) -> int:
+        try:
+            parse.refuse_stray_arguments(argv)
+            return command() or 0
+        except (ValueError, OSError, FloatingPointError) as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("error: stopped by Ctrl-C", file=sys.stderr)
+            return 130
+
+    app.run(main, flags_parser=parse.flags_parser)

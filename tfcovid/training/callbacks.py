@@ -1,0 +1,101 @@
+"""What TensorBoard shows of a phase, and the stop when the loss is no number."""
+
+import math
+import pathlib
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class PhaseBoard(keras.callbacks.TensorBoard):
+    """Scalars, learning rate, loss scale and pictures of one phase.
+
+    Each phase has a folder of its own: the batch counter restarts with every
+    fit, and two phases in one folder would draw over each other.
+
+    Args:
+      folder: RUN/tensorboard/PHASE; `train/` and `validation/` are made in it.
+      augmented: uint8-range images [n, size, size, 1] as the network gets them,
+        drawn once as a grid, before normalisation.
+      confusion_picture: draws the validation confusion matrix of the current
+        model as an RGB image uint8 [h, w, 3]; called at each epoch's end.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        *,
+        augmented: np.ndarray,
+        confusion_picture: Callable[[], np.ndarray],
+    ):
+        super().__init__(log_dir=str(folder), update_freq=10)
+        self.augmented = augmented
+        self.confusion_picture = confusion_picture
+
+    def on_train_begin(self, logs=None):
+        """Writes the grid of augmented inputs."""
+        super().on_train_begin(logs)
+        with self._train_writer.as_default():
+            tf.summary.image("augmented inputs", image_grid(self.augmented)[None], step=0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes the optimizer's state beside the batch loss."""
+        super().on_train_batch_end(batch, logs)
+        if batch % self.update_freq == 0:
+            step = int(self.model.optimizer.iterations)
+            with self._train_writer.as_default():
+                for name, value in optimizer_state(self.model.optimizer).items():
+                    tf.summary.scalar(name, value, step=step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the epoch's scalars and the validation confusion matrix."""
+        super().on_epoch_end(epoch, logs)
+        with self._val_writer.as_default():
+            tf.summary.image("confusion matrix", self.confusion_picture()[None], step=epoch)
+
+
+def optimizer_state(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
+    """Returns the learning rate, and under float16 the loss scale."""
+    state = {"learning_rate": float(optimizer.learning_rate)}
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        state["loss_scale"] = float(optimizer.dynamic_scale)
+    return state
+
+
+def image_grid(images: np.ndarray, columns: int = 8) -> np.ndarray:
+    """Returns images [n, h, w, 1] side by side as one uint8 image [rows*h, columns*w, 1]."""
+    images = np.clip(np.rint(images), 0, 255).astype(np.uint8)
+    missing = -len(images) % columns
+    images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
+    rows = [np.concatenate(list(row), axis=1) for row in np.split(images, len(images) // columns)]
+    return np.concatenate(rows, axis=0)
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """Ends training with one clear line as soon as the loss is no number."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises if the running loss is NaN or infinite.
+
+        Raises:
+          FloatingPointError: with the step and what to change.
+        """
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            step = int(self.model.optimizer.iterations)
+            raise FloatingPointError(
+                f"the loss became {loss} at step {step}: expected a finite number; "
+                "lower --learning_rate, or try --precision=float32"
+            )
+
+
+def merge_histories(histories: Sequence[tuple[str, dict[str, list]]]) -> list[dict]:
+    """Returns one record an epoch, phases in order: phase, epoch (from 1) and its figures."""
+    return [
+        {"phase": phase, "epoch": i + 1}
+        | {key: float(values[i]) for key, values in history.items()}
+        for phase, history in histories
+        for i in range(len(history["loss"]))
+    ]

@@ -1,0 +1,140 @@
+"""The folder of a run: the names of its files, and how they are written."""
+
+import importlib.metadata
+import json
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfcovid.training.runtime import Runtime
+from tfcovid.whole_file import whole_file, write_text_whole
+
+# What decides the figures of a run, besides its flags.
+RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
+
+
+class RunFolder:
+    """Where each file of a run lies; a contract that people and scripts rely on.
+
+    Args:
+      path: the folder; made by `create`.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.flags = path / "flags.cfg"
+        self.config = path / "config.json"
+        self.environment = path / "environment.json"
+        self.labels = path / "labels.json"
+        self.manifest = path / "manifest.csv"
+        self.rejected = path / "rejected.csv"
+        self.best_model = path / "checkpoints" / "model.keras"
+        self.tensorboard = path / "tensorboard"
+        self.history = path / "history.csv"
+        self.preprocessing = path / "preprocessing.json"
+        self.decision = path / "decision.json"
+        self.predictions = path / "predictions.csv"
+        self.metrics = path / "metrics.json"
+        self.report = path / "report.html"
+        self.saved_model = path / "saved_model"
+
+    def refuse_if_used(self) -> None:
+        """Raises ValueError if the folder already holds something."""
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise ValueError(
+                f"--workdir={self.path}: expected a new or empty folder, found one that holds "
+                "files; name another one, or leave --workdir out"
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"--workdir={self.path}: expected a folder, found a file")
+
+    def create(self) -> None:
+        """Makes the folder and the checkpoints folder in it."""
+        self.best_model.parent.mkdir(parents=True, exist_ok=True)
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+    """Writes JSON whole or not at all; NaN is an error, not a silent `NaN` token."""
+    write_text_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """Returns the content of a JSON file.
+
+    Raises:
+      ValueError: if it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: expected a file of a finished run, found none") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def write_csv(path: pathlib.Path, frame: pd.DataFrame) -> None:
+    """Writes a CSV file whole or not at all."""
+    with whole_file(path) as beside:
+        frame.to_csv(beside, index=False)
+
+
+def describe_environment(runtime: Runtime, command: str) -> dict[str, Any]:
+    """Returns what the run stood on: versions, machine, precision, command, commit."""
+    return {
+        "command": command,
+        "commit": current_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        "devices": list(runtime.devices),
+        "precision": runtime.precision,
+        "precision_reason": runtime.reason,
+        "jit_compile": runtime.jit_compile,
+    }
+
+
+def current_commit() -> str | None:
+    """Returns the commit of this code, marked when files differ from it; None outside git."""
+    here = pathlib.Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def prediction_table(
+    manifest: pd.DataFrame, classes: tuple[str, ...], probs: np.ndarray, decisions: np.ndarray
+) -> pd.DataFrame:
+    """Returns predictions.csv: a row an image of the manifest's rows, in their order.
+
+    Args:
+      manifest: the rows that were scored, with the manifest's columns.
+      classes: names in the order of the probabilities.
+      probs: float [n, num_classes].
+      decisions: class indices int [n].
+    """
+    identity = ["image", "path", "patient_id", "group_id", "source", "label"]
+    table = manifest[identity].reset_index(drop=True)
+    table["decision"] = np.asarray(classes)[decisions]
+    for index, name in enumerate(classes):
+        table[f"prob_{name}"] = probs[:, index]
+    return table
+
+
+def command_line(module: str) -> str:
+    """Returns the command of this process as a user typed it."""
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])

@@ -1,0 +1,40 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a place beside path to write to, and moves it to path when all went well.
+
+    Args:
+      path: the file or folder to make; its parent exists. An existing file is
+        replaced in one step; an existing folder that is not empty is an error.
+
+    Yields:
+      Where to write; it keeps the suffix, which some writers go by.
+
+    Raises:
+      OSError: if the place cannot be written or path is a folder with content;
+        nothing is left behind, and what stood at path still stands.
+    """
+    beside = path.with_name(f".part-{path.name}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException:
+        if beside.is_dir():
+            shutil.rmtree(beside)
+        else:
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def write_text_whole(path: pathlib.Path, text: str) -> None:
+    """Writes a UTF-8 text file whole or not at all."""
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8")
