@@ -1,0 +1,100 @@
+"""What the files of images say before anything is decoded: bytes, size, colour mode."""
+
+import concurrent.futures
+import hashlib
+import io
+import os
+import pathlib
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT
+
+FACT_TYPES: dict[str, Any] = {
+    "sha256": TEXT,
+    "width": pd.Int64Dtype(),
+    "height": pd.Int64Dtype(),
+    "mode": TEXT,
+}
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+# The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
+DEFAULT_MAX_PIXELS = 50_000_000
+PROGRESS_EVERY = 100
+
+
+def scan_files(
+    rows: pd.DataFrame,
+    root: pathlib.Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns the facts of the files, and the files that cannot be images.
+
+    Only headers are read as images: a file that is cut off further on still passes.
+
+    Args:
+      rows: columns image and path (relative to `root`).
+      root: the data folder.
+      max_pixels: the largest width × height, 1 to 178 million (twice Pillow's own limit).
+      progress: called with (files done, files in all) now and then; None for silence.
+
+    Returns:
+      The facts, indexed by the index of the good rows: sha256 and mode (Pillow's name: "L",
+      "RGB", "I;16" …) text, width and height in pixels; and the rejected rows, columns image,
+      path, reason.
+
+    Raises:
+      ValueError: if max_pixels is out of its range.
+    """
+    # Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
+    highest = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    if not 1 <= max_pixels <= highest:
+        raise ValueError(f"max_pixels: expected 1 to {highest}. Received: {max_pixels}.")
+    paths = [root / path for path in rows["path"]]
+    found: list[tuple | str] = []
+    # The filter is set here because filters belong to the process, not to a thread.
+    with (
+        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+    ):
+        for fact in pool.map(lambda path: _facts_or_reason(path, max_pixels), paths):
+            found.append(fact)
+            if progress and (len(found) % PROGRESS_EVERY == 0 or len(found) == len(paths)):
+                progress(len(found), len(paths))
+    bad = pd.Series([isinstance(fact, str) for fact in found], index=rows.index, dtype=bool)
+    facts = pd.DataFrame(
+        [fact for fact in found if not isinstance(fact, str)],
+        index=rows.index[~bad],
+        columns=list(FACT_TYPES),
+    ).astype(FACT_TYPES)
+    reasons = [fact for fact in found if isinstance(fact, str)]
+    rejected = rows.loc[bad, ["image", "path"]].assign(reason=pd.Series(reasons, rows.index[bad]))
+    return facts, rejected[list(REJECTED_COLUMNS)].astype(TEXT)
+
+
+def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str] | str:
+    """Returns (sha256, width, height, mode) of a file, or why it is no usable image."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not content:
+        return "empty file (0 bytes)"
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height, mode = *image.size, image.mode
+    except Image.DecompressionBombError:
+        return f"too large: more than {max_pixels} pixels"
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        if content.startswith(SIGNATURES):
+            return "damaged or cut off: the header of the image is not whole"
+        return f"not an image in one of the formats {', '.join(FORMATS)}"
+    if width * height > max_pixels:
+        return f"too large: {width} by {height} is more than {max_pixels} pixels"
+    return hashlib.sha256(content).hexdigest(), width, height, mode

@@ -1,0 +1,234 @@
+"""The manifest: one image a row, with its label, its split, its group and the facts of its file."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfcovid.data.groups import assign_groups
+from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, scan_files
+from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading, listing, read_table
+from tfcovid.data.tasks import TaskLabels, label_rows
+from tfcovid.whole_file import whole_file
+
+# The columns and their types; a run's folder has them in this order (the published contract).
+COLUMN_TYPES: dict[str, Any] = {
+    "image": TEXT,
+    "path": TEXT,
+    "label": TEXT,
+    "split": TEXT,
+    "fold": pd.Int64Dtype(),
+    "patient_id": TEXT,
+    "group_id": TEXT,
+    "source": TEXT,
+    "view": TEXT,
+    "sex": TEXT,
+    "age": np.dtype("float64"),
+    "sha256": TEXT,
+    "width": pd.Int64Dtype(),
+    "height": pd.Int64Dtype(),
+    "mode": TEXT,
+}
+MANIFEST_COLUMNS = tuple(COLUMN_TYPES)
+NEVER_EMPTY = ("image", "path", "label", "split", "group_id")
+SPLITS = ("train", "validation", "test")
+
+# From here on a class and its source are as good as one.
+SHARE_OF_ONE_SOURCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """The usable images of a data set for one task.
+
+    Attributes:
+      frame: columns MANIFEST_COLUMNS with the types COLUMN_TYPES, index 0 … n-1; `split` and
+        `fold` are missing until a split fills them.
+      official: the publisher's split of each image, "TRAIN" or "TEST", missing where there is
+        none; indexed like `frame`.
+      rejected: the images left out, columns image, path, reason.
+      notes: lines that a user should read before believing a score on this data.
+    """
+
+    frame: pd.DataFrame
+    official: pd.Series
+    rejected: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def build_manifest(
+    reading: Reading,
+    task_labels: TaskLabels,
+    *,
+    on_bad_image: str = "fail",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Returns the images of a reading that a task can use, labelled, scanned and grouped.
+
+    Args:
+      reading: what a reader found.
+      task_labels: the task; a finding that it has no class for is set aside, with the reason.
+      on_bad_image: "fail" raises when a file is no readable image, "set_aside" lists it.
+      max_pixels: the largest width × height of an image.
+      progress: called with (files done, files in all) now and then; None for silence.
+
+    Returns:
+      The manifest, its split and fold still missing.
+
+    Raises:
+      ValueError: if on_bad_image is neither; if it is "fail" and a file is bad; if a class of the
+        task has no image.
+    """
+    if on_bad_image not in ("fail", "set_aside"):
+        raise ValueError(f"on_bad_image: expected fail or set_aside. Received: {on_bad_image}.")
+    rows, without_class = label_rows(reading.rows, task_labels)
+    facts, bad = scan_files(rows, reading.root, max_pixels=max_pixels, progress=progress)
+    if len(bad) and on_bad_image == "fail":
+        first = bad.iloc[0]
+        raise ValueError(
+            f"{reading.root / first['path']}: {first['reason']} ({len(bad)} bad of {len(rows)} "
+            "images); repair it, or leave such images out with --on_bad_image=set_aside."
+        )
+    frame = rows.join(facts, how="inner").reset_index(drop=True)
+    _check_classes(frame["label"], task_labels, reading.root)
+    official = frame["official_split"].rename("official")
+    frame["group_id"] = assign_groups(frame["patient_id"], frame["sha256"])
+    frame = frame.reindex(columns=list(MANIFEST_COLUMNS)).astype(COLUMN_TYPES)
+    rejected = pd.concat([reading.rejected, without_class, bad], ignore_index=True)
+    return Manifest(
+        frame=frame,
+        official=official,
+        rejected=rejected[list(REJECTED_COLUMNS)].astype(TEXT),
+        notes=(*reading.notes, *_aside_notes(without_class, bad), *source_notes(frame)),
+    )
+
+
+def source_notes(frame: pd.DataFrame) -> list[str]:
+    """Returns a line for each class that is as good as told by which source an image is from.
+
+    Args:
+      frame: columns label and source.
+
+    Returns:
+      A line for each class of which at least SHARE_OF_ONE_SOURCE comes from one source and at
+      least that share of the other images does not.
+    """
+    notes = []
+    for label, part in frame.groupby("label")["source"]:
+        others = frame["source"][frame["label"] != label]
+        if part.isna().all() or others.empty:
+            continue
+        source = part.mode().iloc[0]
+        inside, outside = (part == source), (others == source)
+        if inside.mean() >= SHARE_OF_ONE_SOURCE and 1 - outside.mean() >= SHARE_OF_ONE_SOURCE:
+            notes.append(
+                f"CLASS EQUALS SOURCE: {inside.sum()} of {len(part)} {label} images come from "
+                f"{source}, and {outside.sum()} of {len(others)} others do. A score on {label} is "
+                "partly a score at telling the sources apart."
+            )
+    return notes
+
+
+def write_csv(frame: pd.DataFrame, path: pathlib.Path) -> None:
+    """Writes a table as UTF-8 CSV, whole or not at all; a missing value is an empty cell.
+
+    Args:
+      frame: the table; its index is not written.
+      path: the file to make or replace; its folder exists.
+    """
+    with whole_file(path) as beside:
+        frame.to_csv(beside, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def read_manifest(path: pathlib.Path, *, classes: Sequence[str] | None = None) -> pd.DataFrame:
+    """Returns a manifest file, checked.
+
+    Args:
+      path: a CSV file with the columns MANIFEST_COLUMNS, such as a run's manifest.csv.
+      classes: the classes of the task; None takes any labels.
+
+    Returns:
+      The manifest with the types COLUMN_TYPES, index 0 … n-1.
+
+    Raises:
+      ValueError: if the file cannot be read, lacks a column, or has a value that cannot stand
+        there: an empty or repeated image id, an empty label or group, a path that leaves the data
+        folder, a label that is no class, a split other than train, validation, test, a number
+        that is none, a digest that is no SHA-256; if a group stands in two splits; if a split, or
+        a class of a split, has no image.
+    """
+    table = read_table(path, required=MANIFEST_COLUMNS)[list(MANIFEST_COLUMNS)]
+    for column in NEVER_EMPTY:
+        _refuse(table[column].isna(), table, column, "a value", path)
+    _refuse(table["image"].duplicated(), table, "image", "every image once", path)
+    inside = ~table["path"].str.contains(r"^[/\\]|^\w:|\\|(?:^|/)\.\.(?:/|$)")
+    _refuse(~inside, table, "path", "a path inside the data folder, with /", path)
+    _refuse(~table["split"].isin(SPLITS), table, "split", f"one of {', '.join(SPLITS)}", path)
+    if classes is not None:
+        wanted = f"one of the classes {', '.join(classes)}"
+        _refuse(~table["label"].isin(classes), table, "label", wanted, path)
+    digest = table["sha256"].str.fullmatch(re.compile("[0-9a-f]{64}")).fillna(True).astype(bool)
+    _refuse(~digest, table, "sha256", "64 hexadecimal digits", path)
+    for column in ("fold", "width", "height", "age"):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        wrong = table[column].notna() & ~(numbers >= 0) | (numbers == np.inf)
+        if column != "age":
+            wrong |= numbers.notna() & (numbers % 1 != 0)
+        _refuse(wrong, table, column, "a number that is not negative, or nothing", path)
+        table[column] = numbers.astype("float64")
+    table = table.astype(COLUMN_TYPES)
+    _check_splits(table, classes or sorted(table["label"].unique()), path)
+    return table
+
+
+def _refuse(
+    wrong: pd.Series, table: pd.DataFrame, column: str, expected: str, path: pathlib.Path
+) -> None:
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: column {column}, row {row + 1}: expected {expected}. "
+            f"Received: {table[column].fillna('(empty)').iloc[row]}."
+        )
+
+
+def _check_splits(table: pd.DataFrame, classes: Sequence[str], path: pathlib.Path) -> None:
+    splits_of_group = table.groupby("group_id")["split"].nunique()
+    torn = splits_of_group.index[splits_of_group > 1]
+    if len(torn):
+        raise ValueError(
+            f"{path}: expected every group in one split; {len(torn)} stand in several: "
+            f"{listing(torn)}."
+        )
+    for split in SPLITS:
+        here = set(table["label"][table["split"] == split])
+        absent = [label for label in classes if label not in here]
+        if absent:
+            raise ValueError(
+                f"{path}: expected every class in every split; {split} has no {', '.join(absent)}."
+            )
+
+
+def _check_classes(labels: pd.Series, task_labels: TaskLabels, root: pathlib.Path) -> None:
+    counts = labels.value_counts()
+    absent = [label for label in task_labels.classes if label not in counts]
+    if absent:
+        found = ", ".join(f"{label} {count}" for label, count in counts.items()) or "none"
+        raise ValueError(
+            f"{root}: the task {task_labels.name} has no image of {', '.join(absent)}; found: "
+            f"{found}. Choose another --task or another data set."
+        )
+
+
+def _aside_notes(without_class: pd.DataFrame, bad: pd.DataFrame) -> list[str]:
+    counts = without_class["reason"].value_counts()
+    notes = [f"{count} images set aside: {reason}." for reason, count in counts.items()]
+    if len(bad):
+        reasons = [f"{row.path}: {row.reason}" for row in bad.itertuples()]
+        notes.append(f"{len(bad)} images set aside as bad files: {listing(reasons)}.")
+    return notes
