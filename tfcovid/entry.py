@@ -9,7 +9,7 @@ from absl import app
 from flags import parse
 
 
-def run_command(command: Callable[[], int | None]) -> None:
+def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     """Runs a command under absl and leaves the process with its exit code.
 
     A user's mistake (ValueError), a file that cannot be read or written
@@ -18,15 +18,15 @@ def run_command(command: Callable[[], int | None]) -> None:
     keeps its traceback.
 
     Args:
-      command: does the work once the flags are parsed; returns the exit code, None for 0.
+      command: does the work once the flags are parsed; takes what is left of argv, the
+        program's name first, and returns the exit code, None for 0.
     """
     # Before TensorFlow is imported: its start-up notes would bury what a user needs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     def main(argv: Sequence[str]) -> int:
         try:
-            parse.refuse_stray_arguments(argv)
-            return command() or 0
+            return command(argv) or 0
         except (ValueError, OSError, FloatingPointError) as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return 1

@@ -1,7 +1,6 @@
 """Files that are there whole or not at all."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     beside = path.with_name(f".part-{path.name}")
     try:
         yield beside
-        os.replace(beside, path)
+        beside.replace(path)
     except BaseException:
         if beside.is_dir():
             shutil.rmtree(beside)

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
+
 
 class PhaseBoard(keras.callbacks.TensorBoard):
     """Scalars, learning rate, loss scale and pictures of one phase.
@@ -19,8 +21,8 @@ class PhaseBoard(keras.callbacks.TensorBoard):
       folder: RUN/tensorboard/PHASE; `train/` and `validation/` are made in it.
       augmented: uint8-range images [n, size, size, 1] as the network gets them,
         drawn once as a grid, before normalisation.
-      confusion_picture: draws the validation confusion matrix of the current
-        model as an RGB image uint8 [h, w, 3]; called at each epoch's end.
+      draw_confusion: from counts [num_classes, num_classes] (rows the truth)
+        to an RGB picture uint8 [h, w, 3]; called at each epoch's end.
     """
 
     def __init__(
@@ -28,11 +30,11 @@ class PhaseBoard(keras.callbacks.TensorBoard):
         folder: pathlib.Path,
         *,
         augmented: np.ndarray,
-        confusion_picture: Callable[[], np.ndarray],
+        draw_confusion: Callable[[np.ndarray], np.ndarray],
     ):
         super().__init__(log_dir=str(folder), update_freq=10)
         self.augmented = augmented
-        self.confusion_picture = confusion_picture
+        self.draw_confusion = draw_confusion
 
     def on_train_begin(self, logs=None):
         """Writes the grid of augmented inputs."""
@@ -53,7 +55,27 @@ class PhaseBoard(keras.callbacks.TensorBoard):
         """Writes the epoch's scalars and the validation confusion matrix."""
         super().on_epoch_end(epoch, logs)
         with self._val_writer.as_default():
-            tf.summary.image("confusion matrix", self.confusion_picture()[None], step=epoch)
+            picture = self.draw_confusion(validation_confusion(self.model))
+            tf.summary.image("confusion matrix", picture[None], step=epoch)
+
+
+def validation_confusion(model: keras.Model) -> np.ndarray:
+    """Returns the counts int64 [num_classes, num_classes] that the last validation left.
+
+    Raises:
+      ValueError: if the model was compiled without BalancedAccuracy.
+    """
+    for metric in all_metrics(model):
+        if isinstance(metric, BalancedAccuracy):
+            return keras.ops.convert_to_numpy(metric.matrix).astype(np.int64)
+    raise ValueError(
+        "expected a model compiled with BalancedAccuracy, found none among its metrics"
+    )
+
+
+def all_metrics(model: keras.Model) -> list[keras.metrics.Metric]:
+    """Returns the metrics of a compiled model, those inside Keras' containers too."""
+    return [inner for metric in model.metrics for inner in getattr(metric, "metrics", [metric])]
 
 
 def optimizer_state(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:

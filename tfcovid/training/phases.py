@@ -9,6 +9,7 @@ import numpy as np
 import rich.console
 import tensorflow as tf
 
+from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
 from tfcovid.training.callbacks import PhaseBoard, StopOnNonFiniteLoss
 from tfcovid.training.checkpointing import SELECTION_FIGURE, BestModel
@@ -105,7 +106,7 @@ def run_phase(
     best: BestModel,
     board_folder: pathlib.Path,
     augmented: np.ndarray,
-    confusion_picture: Callable[[], np.ndarray],
+    draw_confusion: Callable[[np.ndarray], np.ndarray],
     console: rich.console.Console,
 ) -> dict[str, list]:
     """Trains one phase and returns its history, a list an epoch for each figure.
@@ -119,7 +120,7 @@ def run_phase(
       best: keeps the best model over all phases.
       board_folder: RUN/tensorboard.
       augmented: images for TensorBoard's grid, see PhaseBoard.
-      confusion_picture: see PhaseBoard.
+      draw_confusion: see PhaseBoard.
       console: where progress goes.
 
     Raises:
@@ -144,7 +145,7 @@ def run_phase(
             PhaseBoard(
                 board_folder / phase.name,
                 augmented=augmented,
-                confusion_picture=confusion_picture,
+                draw_confusion=draw_confusion,
             ),
         ],
     )
@@ -177,4 +178,8 @@ def training_metrics(num_classes: int) -> Sequence[keras.metrics.Metric]:
         if num_classes == 2
         else keras.metrics.SparseCategoricalAccuracy("accuracy")
     )
-    return [MacroLogLoss(num_classes=num_classes, name="macro_log_loss"), accuracy]
+    return [
+        MacroLogLoss(num_classes=num_classes, name="macro_log_loss"),
+        BalancedAccuracy(num_classes=num_classes),
+        accuracy,
+    ]

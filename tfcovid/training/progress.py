@@ -1,6 +1,8 @@
-"""What a person sees while the model trains."""
+"""What a person sees while something long goes on."""
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 import keras
 import rich.console
@@ -11,7 +13,7 @@ EPOCH_FIGURES = (
     ("loss", "loss"),
     ("val_loss", "validation loss"),
     ("val_macro_log_loss", "macro log-loss"),
-    ("val_accuracy", "accuracy"),
+    ("val_balanced_accuracy", "balanced accuracy"),
 )
 
 
@@ -76,3 +78,24 @@ class ProgressBar(keras.callbacks.Callback):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+@contextlib.contextmanager
+def counting_bar(console: rich.console.Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function (done, in all) that moves a bar; the bar goes when the work is done.
+
+    Args:
+      console: where to print; nothing is shown where it is no terminal.
+      title: what is going on.
+    """
+    with rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

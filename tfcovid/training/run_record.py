@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tfcovid.training.runtime import Runtime
-from tfcovid.whole_file import whole_file, write_text_whole
+from tfcovid.whole_file import write_text_whole
 
 # What decides the figures of a run, besides its flags.
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "scipy", "pillow")
@@ -76,12 +76,6 @@ def read_json(path: pathlib.Path) -> Any:
         raise ValueError(f"{path}: expected a file of a finished run, found none") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
-
-
-def write_csv(path: pathlib.Path, frame: pd.DataFrame) -> None:
-    """Writes a CSV file whole or not at all."""
-    with whole_file(path) as beside:
-        frame.to_csv(beside, index=False)
 
 
 def describe_environment(runtime: Runtime, command: str) -> dict[str, Any]:

@@ -1,0 +1,218 @@
+"""A data set ready to train on: read, checked, decoded once, and split by patient."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from tfcovid.data.image_store import ImageStore
+from tfcovid.data.manifest import Manifest, build_manifest
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.sources import coronahack, synthetic
+from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading
+from tfcovid.data.tasks import TaskLabels, label_rows
+
+Progress = Callable[[int, int], None]
+
+# How each kind of data set on disk is read, and recognised where its kind is not given.
+READERS = {"coronahack": coronahack.read}
+RECOGNISERS = {"coronahack": coronahack.recognise}
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """The images of a run.
+
+    Attributes:
+      root: the data folder that paths are relative to.
+      classes: names in the order of the labels.
+      frame: the manifest, an image a row, index 0 … n-1; `split` is filled.
+      labels: class indices int32 [n], in the frame's order.
+      images: the decoded images.
+      image_index: where each row's image lies in `images`, int64 [n].
+      rejected: images left out, columns image, path, reason.
+      notes: lines that a user should read before believing a score on this data.
+    """
+
+    root: pathlib.Path
+    classes: tuple[str, ...]
+    frame: pd.DataFrame
+    labels: np.ndarray
+    images: ImageStore
+    image_index: np.ndarray
+    rejected: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Returns the row numbers int64 of 'train', 'validation' or 'test'."""
+        return np.flatnonzero(self.frame["split"] == split)
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
+    """Returns where generated data lies between runs.
+
+    TFCOVID_CACHE where it is set, else `tfcovid` in the user's cache folder
+    (XDG_CACHE_HOME, by default ~/.cache).
+    """
+    if "TFCOVID_CACHE" in environ:
+        return pathlib.Path(environ["TFCOVID_CACHE"])
+    base = environ.get("XDG_CACHE_HOME")
+    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "tfcovid"
+
+
+def read_source(
+    kind: str | None,
+    data_dir: pathlib.Path | None,
+    *,
+    patients: pathlib.Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[str, Reading]:
+    """Returns the kind of a data set and what its reader found.
+
+    Args:
+      kind: 'synthetic', 'coronahack', or None to recognise it from the folder.
+      data_dir: the data folder; None for the embedded synthetic sample.
+      patients: CSV that maps images to patients, or None.
+      progress: called while the synthetic sample is drawn, on its first use.
+
+    Raises:
+      ValueError: if the folder is not there, or is of no kind that has a reader.
+    """
+    if data_dir is None:
+        folder = synthetic.synthetic_folder(cache_folder(), progress=progress)
+        return "synthetic", coronahack.read(folder)
+    if kind is None:
+        kind = recognise(data_dir)
+    return kind, READERS[kind](data_dir, patients=patients)
+
+
+def recognise(data_dir: pathlib.Path) -> str:
+    """Returns the kind of the data set in a folder.
+
+    Raises:
+      ValueError: if the folder is not there, or no reader knows it.
+    """
+    if not data_dir.is_dir():
+        raise ValueError(f"--data_dir={data_dir}: expected a folder, there is none")
+    for kind, known in RECOGNISERS.items():
+        if known(data_dir):
+            return kind
+    raise ValueError(
+        f"--data_dir={data_dir}: expected the folder of a data set that has a reader "
+        f"({', '.join(READERS)}; CoronaHack is known by its {coronahack.METADATA_NAME}), "
+        "found none of them"
+    )
+
+
+def load_dataset(
+    reading: Reading,
+    task_labels: TaskLabels,
+    *,
+    assign_split: Callable[[Manifest], pd.DataFrame],
+    preprocessing: Preprocessing,
+    cache: str,
+    cache_budget_mib: int,
+    cache_dir: pathlib.Path,
+    on_bad_image: str,
+    max_set_aside: float,
+    max_pixels: int,
+    num_parallel_calls: int,
+    scan_progress: Progress | None = None,
+    decode_progress: Progress | None = None,
+) -> Dataset:
+    """Returns the images of a reading that a task can use, decoded and split.
+
+    Nothing is written but the image cache: a run's folder is only made once
+    this has succeeded.
+
+    Args:
+      reading: what a reader found.
+      task_labels: the task.
+      assign_split: fills `split` (and `fold`) of a manifest, see `splitter`.
+      preprocessing: decodes and resizes.
+      cache: 'auto', 'memory', 'disk' or 'none', see ImageStore.
+      cache_budget_mib: memory the cache may take, MiB.
+      cache_dir: where a disk cache goes.
+      on_bad_image: 'fail' or 'set_aside', for files that are no readable image.
+      max_set_aside: refuses when more than this share of the listed images is
+        missing or bad, in [0, 1).
+      max_pixels: refuses larger images.
+      num_parallel_calls: parallel decodes; 0 lets tf.data choose.
+      scan_progress: called while headers are read.
+      decode_progress: called while images are decoded.
+
+    Raises:
+      ValueError: if an image is bad and on_bad_image is 'fail', too many are set
+        aside, a class has no image, or the split cannot be made.
+    """
+    manifest = build_manifest(
+        reading,
+        task_labels,
+        on_bad_image=on_bad_image,
+        max_pixels=max_pixels,
+        progress=scan_progress,
+    )
+    images, failures = ImageStore.load(
+        [reading.root / path for path in manifest.frame["path"]],
+        preprocessing,
+        cache=cache,
+        budget_mib=cache_budget_mib,
+        folder=cache_dir,
+        num_parallel_calls=num_parallel_calls,
+        progress=decode_progress,
+    )
+    if failures:
+        manifest = _without(manifest, failures, reading.root, on_bad_image)
+    without_class = label_rows(reading.rows, task_labels)[1]
+    _refuse_too_many(
+        len(manifest.rejected) - len(without_class), len(manifest.frame), max_set_aside
+    )
+    # The index still is the place in the image store, whatever is left out.
+    frame = assign_split(manifest)
+    frame = frame[frame["split"].notna()]
+    class_index = {name: index for index, name in enumerate(task_labels.classes)}
+    return Dataset(
+        root=reading.root,
+        classes=task_labels.classes,
+        frame=frame.reset_index(drop=True),
+        labels=frame["label"].map(class_index).to_numpy(np.int32),
+        images=images,
+        image_index=frame.index.to_numpy(np.int64),
+        rejected=manifest.rejected,
+        notes=manifest.notes,
+    )
+
+
+def _without(
+    manifest: Manifest, failures: Mapping[int, str], root: pathlib.Path, on_bad_image: str
+) -> Manifest:
+    """Returns the manifest without the images that did not decode; the index keeps its gaps."""
+    bad = np.array(sorted(failures))
+    reasons = [failures[index] for index in bad]
+    first = root / manifest.frame["path"].iloc[bad[0]]
+    if on_bad_image == "fail":
+        raise ValueError(
+            f"{first}: {reasons[0]} ({len(bad)} bad of {len(manifest.frame)} images); repair it, "
+            "or leave such images out with --on_bad_image=set_aside"
+        )
+    aside = manifest.frame.iloc[bad][["image", "path"]].assign(reason=reasons)
+    rejected = pd.concat([manifest.rejected, aside[list(REJECTED_COLUMNS)]], ignore_index=True)
+    note = f"{len(bad)} images set aside because they do not decode, the first: {first}."
+    return Manifest(
+        frame=manifest.frame.drop(index=bad),
+        official=manifest.official.drop(index=bad),
+        rejected=rejected.astype(TEXT),
+        notes=(*manifest.notes, note),
+    )
+
+
+def _refuse_too_many(num_bad: int, num_good: int, max_share: float) -> None:
+    share = num_bad / max(1, num_bad + num_good)
+    if share > max_share:
+        raise ValueError(
+            f"{num_bad} of {num_bad + num_good} images are missing or bad ({share:.1%}): expected "
+            f"at most --max_set_aside={max_share:.1%}; mend the data set, or raise the limit"
+        )

@@ -1,0 +1,103 @@
+"""Which split a run uses: one made here, or one made earlier."""
+
+import pathlib
+from collections.abc import Callable
+
+import pandas as pd
+
+from tfcovid.data.manifest import Manifest, read_manifest
+from tfcovid.data.sources.reading import listing
+from tfcovid.data.split import kfold_split, official_split, split_by_group
+from tfcovid.data.tasks import TaskLabels
+
+
+def splitter(
+    split: str,
+    task_labels: TaskLabels,
+    *,
+    manifest_file: pathlib.Path | None,
+    test_fraction: float,
+    validation_fraction: float,
+    folds: int,
+    fold: int,
+    seed: int,
+) -> Callable[[Manifest], pd.DataFrame]:
+    """Returns the function that fills the split of a manifest.
+
+    Args:
+      split: 'patient', 'official' or 'kfold'; read where manifest_file is None.
+      task_labels: the task.
+      manifest_file: a manifest.csv whose split is taken over, or None.
+      test_fraction: share of the patients, for 'patient'.
+      validation_fraction: share of the patients.
+      folds: number of folds, for 'kfold'.
+      fold: the fold that is the test split, for 'kfold'.
+      seed: another seed gives another split.
+    """
+    if manifest_file is not None:
+        return lambda manifest: take_split(manifest.frame, manifest_file, task_labels.classes)
+
+    def by_patient(manifest: Manifest) -> pd.DataFrame:
+        return manifest.frame.assign(
+            split=split_by_group(
+                manifest.frame,
+                test_fraction=test_fraction,
+                validation_fraction=validation_fraction,
+                seed=seed,
+            )
+        )
+
+    def official(manifest: Manifest) -> pd.DataFrame:
+        return manifest.frame.assign(
+            split=official_split(
+                manifest.frame,
+                manifest.official,
+                validation_fraction=validation_fraction,
+                seed=seed,
+                classes=task_labels.classes,
+            )
+        )
+
+    def by_fold(manifest: Manifest) -> pd.DataFrame:
+        return manifest.frame.assign(
+            **kfold_split(
+                manifest.frame,
+                folds=folds,
+                fold=fold,
+                validation_fraction=validation_fraction,
+                seed=seed,
+            )
+        )
+
+    return {"patient": by_patient, "official": official, "kfold": by_fold}[split]
+
+
+def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Returns the frame with the split, fold, patients and groups of an earlier manifest.
+
+    An image that the earlier manifest does not have keeps a missing split.
+
+    Args:
+      frame: a manifest's frame.
+      path: the earlier manifest.csv.
+      classes: of the task.
+
+    Raises:
+      ValueError: if the file is no manifest of this task, names an image that
+        is not in the data, or an image whose bytes have changed since.
+    """
+    earlier = read_manifest(path, classes=classes).set_index("image")
+    absent = earlier.index.difference(frame["image"])
+    if len(absent):
+        raise ValueError(
+            f"--manifest={path}: {len(absent)} of its images are not in the data: {listing(absent)}"
+        )
+    mine = earlier.reindex(frame["image"]).set_index(frame.index)
+    changed = (mine["sha256"] != frame["sha256"]) & mine["sha256"].notna()
+    if changed.any():
+        raise ValueError(
+            f"--manifest={path}: {changed.sum()} files have changed since it was written: "
+            f"{listing(frame.loc[changed, 'image'])}"
+        )
+    taken = ["split", "fold", "patient_id", "group_id"]
+    return frame.assign(**{column: mine[column] for column in taken})

@@ -1,0 +1,41 @@
+"""Scores a finished run: `python -m tfcovid.evaluate --workdir=RUN [--data_dir=DIR]`.
+
+Without --data_dir the run's own test split is scored again from the image
+files with the exported model; with it, every image of another data set. The
+decision rule is the run's own and is not chosen anew.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from flags import data_flags, evaluate_flags, parse, run_flags
+from tfcovid.entry import run_command
+
+evaluate_flags.adopt_key_flags()
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Scores the run that the command line names."""
+    parse.refuse_stray_arguments(argv)
+    if run_flags.WORKDIR.value is None:
+        raise ValueError("--workdir: expected the folder of a finished run, found nothing")
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from tfcovid.experiment.evaluation import evaluate_run
+
+    evaluate_run(
+        pathlib.Path(run_flags.WORKDIR.value),
+        kind=data_flags.DATA.value,
+        data_dir=optional_path(data_flags.DATA_DIR.value),
+        patients=optional_path(data_flags.PATIENTS.value),
+        on_bad_image=data_flags.ON_BAD_IMAGE.value,
+        max_pixels=data_flags.MAX_PIXELS.value,
+    )
+
+
+def optional_path(text: str | None) -> pathlib.Path | None:
+    """Returns the path, or None where none was given."""
+    return None if text is None else pathlib.Path(text).expanduser()
+
+
+if __name__ == "__main__":
+    run_command(evaluate)

@@ -1,0 +1,161 @@
+"""What a run trains and is scored on, from its Config."""
+
+import dataclasses
+
+import numpy as np
+import rich.console
+import tensorflow as tf
+
+from flags.config import Config
+from tfcovid.data.augment import Augmentation
+from tfcovid.data.dataset import Dataset, cache_folder, load_dataset, read_source
+from tfcovid.data.pipeline import evaluation_dataset, training_dataset
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.splitter import splitter
+from tfcovid.data.tasks import TaskLabels
+from tfcovid.experiment.imbalance import stream_weights
+from tfcovid.models.weights_file import read_contract
+from tfcovid.training.progress import counting_bar
+
+# Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
+SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
+AUGMENTED_SHOWN = 32
+EVALUATION_BATCH = 64
+
+
+def choose_preprocessing(config: Config) -> Preprocessing:
+    """Returns what the weights expect of an image; random weights take the project's choice.
+
+    Raises:
+      ValueError: if the weights are of another architecture than --backbone.
+    """
+    size, view = config.data.image_size, config.data.view.value
+    if config.model.weights is None:
+        return Preprocessing(
+            image_size=size,
+            view=view,
+            channels=SCRATCH_CHANNELS,
+            mean=(SCRATCH_MEAN,),
+            std=(SCRATCH_STD,),
+        )
+    contract = read_contract(config.model.weights)
+    if contract.architecture != config.model.backbone:
+        raise ValueError(
+            f"--weights={config.model.weights} holds {contract.architecture}, but "
+            f"--backbone={config.model.backbone}: expected the same; change one of them"
+        )
+    return Preprocessing(
+        image_size=size,
+        view=view,
+        channels=contract.channels,
+        low=contract.low,
+        high=contract.high,
+        mean=contract.mean,
+        std=contract.std,
+    )
+
+
+def prepare_data(
+    config: Config,
+    task_labels: TaskLabels,
+    preprocessing: Preprocessing,
+    console: rich.console.Console,
+) -> Dataset:
+    """Returns the data set, read, checked, decoded and split, and says what was found."""
+    data = config.data
+    with counting_bar(console, "drawing the synthetic sample") as progress:
+        kind, reading = read_source(
+            data.data, data.data_dir, patients=data.patients, progress=progress
+        )
+    console.print(f"data: {kind} in {reading.root}")
+    if kind == "synthetic":
+        console.print(
+            "      the embedded SYNTHETIC sample: drawn chest phantoms, no patients; "
+            "--data_dir=DIR takes real X-rays"
+        )
+    with (
+        counting_bar(console, "checking files") as scanned,
+        counting_bar(console, "decoding images") as decoded,
+    ):
+        dataset = load_dataset(
+            reading,
+            task_labels,
+            assign_split=splitter(
+                data.split,
+                task_labels,
+                manifest_file=data.manifest,
+                test_fraction=data.test_fraction,
+                validation_fraction=data.validation_fraction,
+                folds=data.folds,
+                fold=data.fold,
+                seed=config.run.seed,
+            ),
+            preprocessing=preprocessing,
+            cache=data.cache,
+            cache_budget_mib=data.cache_budget_mib,
+            cache_dir=cache_folder() / "images",
+            on_bad_image=data.on_bad_image,
+            max_set_aside=data.max_set_aside,
+            max_pixels=data.max_pixels,
+            num_parallel_calls=data.num_parallel_calls,
+            scan_progress=scanned,
+            decode_progress=decoded,
+        )
+    for note in dataset.notes:
+        console.print(f"note: {note}")
+    for line in describe_split(dataset):
+        console.print(line)
+    console.print(f"images: {preprocessing.image_size} px; {dataset.images.choice}")
+    return dataset
+
+
+def describe_split(dataset: Dataset) -> list[str]:
+    """Returns a line for each split: images and patients of each class."""
+    lines = []
+    for split, part in dataset.frame.groupby("split", sort=False):
+        counts = [
+            f"{name} {(part['label'] == name).sum()} "
+            f"({part.loc[part['label'] == name, 'group_id'].nunique()} patients)"
+            for name in dataset.classes
+        ]
+        lines.append(f"{split}: {len(part)} images: {', '.join(counts)}")
+    return sorted(lines, key=len, reverse=True)
+
+
+def training_stream(
+    config: Config, dataset: Dataset, preprocessing: Preprocessing, first_epoch: int
+) -> tf.data.Dataset:
+    """Returns the endless training batches from an epoch on."""
+    rows = dataset.rows("train")
+    return training_dataset(
+        dataset.images,
+        dataset.image_index[rows],
+        dataset.labels[rows],
+        preprocessing=preprocessing,
+        augmentation=Augmentation(**dataclasses.asdict(config.augmentation)),
+        batch_size=config.training.batch_size,
+        seed=config.run.seed,
+        start_epoch=first_epoch,
+        num_parallel_calls=config.data.num_parallel_calls,
+        **stream_weights(config, dataset),
+    )
+
+
+def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:
+    """Returns the first augmented training images as TensorBoard shows them, in 0..255."""
+    size = config.data.image_size
+    plain = Preprocessing(image_size=size, channels=1, low=0.0, high=255.0)
+    images, _, _ = next(iter(training_stream(config, dataset, plain, 0)))
+    return images.numpy()[:AUGMENTED_SHOWN]
+
+
+def split_dataset(dataset: Dataset, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Returns a split's images once, in the manifest's order, unchanged."""
+    rows = dataset.rows(split)
+    return evaluation_dataset(
+        dataset.images,
+        dataset.image_index[rows],
+        dataset.labels[rows],
+        preprocessing=preprocessing,
+        batch_size=EVALUATION_BATCH,
+    )

@@ -1,0 +1,131 @@
+"""A run from its Config to its report."""
+
+import datetime
+import pathlib
+from collections.abc import Sequence
+
+import keras
+import pandas as pd
+import rich.console
+
+from flags import config_json
+from flags.config import Config
+from tfcovid.data.dataset import Dataset
+from tfcovid.data.manifest import write_csv
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.fitting import train
+from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
+from tfcovid.experiment.network import build_model, describe_model
+from tfcovid.experiment.scoring import choose_rule, score_test_split
+from tfcovid.metrics.decision import DecisionRule
+from tfcovid.models.classifier import as_float32
+from tfcovid.report.html import write_report
+from tfcovid.report.terminal import print_result
+from tfcovid.serving.exported import ExportedClassifier, save_exported
+from tfcovid.training import run_record, runtime
+from tfcovid.whole_file import write_text_whole
+
+
+def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
+    """Trains, scores, exports and reports; returns the run's folder.
+
+    The folder is made when the data has been read and checked, so that a
+    mistake in the data leaves nothing behind.
+
+    Args:
+      config: what is asked for.
+      flag_lines: the same as the lines of a flag file, for the run's record.
+
+    Raises:
+      ValueError: for a mistake in the flags or the data.
+      OSError: if a file cannot be read or written.
+      FloatingPointError: if the loss is no longer finite.
+    """
+    console = rich.console.Console(highlight=False)
+    folder = run_record.RunFolder(config.run.workdir or default_workdir(config))
+    folder.refuse_if_used()
+    machine = runtime.configure(seed=config.run.seed, precision=config.training.precision)
+    console.print(f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
+    task_labels = TASK_LABELS[config.data.task]
+    preprocessing = choose_preprocessing(config)
+    dataset = prepare_data(config, task_labels, preprocessing, console)
+
+    folder.create()
+    write_record(folder, config, flag_lines, dataset, preprocessing, machine)
+    model = build_model(config, dataset, preprocessing)
+    console.print(describe_model(config, model))
+    train(config, model, dataset, preprocessing, machine, folder, console)
+    best = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    rule = choose_rule(best, dataset, preprocessing)
+    metrics = score_test_split(config, best, rule, dataset, preprocessing, folder)
+    export(best, rule, preprocessing, folder)
+    report(folder, dataset)
+    print_result(console, metrics, folder.path)
+    return folder.path
+
+
+def default_workdir(config: Config) -> pathlib.Path:
+    """Returns runs/<UTC time>-<task>-<loss>."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return pathlib.Path("runs") / f"{now}-{config.data.task}-{config.loss.loss}"
+
+
+def write_record(
+    folder: run_record.RunFolder,
+    config: Config,
+    flag_lines: Sequence[str],
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    machine: runtime.Runtime,
+) -> None:
+    """Writes what was asked, on what data and machine, before the first step."""
+    write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_lines))
+    write_text_whole(folder.config, config_json.to_json(config))
+    run_record.write_json(
+        folder.environment,
+        run_record.describe_environment(machine, run_record.command_line("tfcovid.train")),
+    )
+    run_record.write_json(folder.labels, list(dataset.classes))
+    run_record.write_json(folder.preprocessing, preprocessing.to_json())
+    write_csv(dataset.frame, folder.manifest)
+    write_csv(dataset.rejected, folder.rejected)
+
+
+def export(
+    model: keras.Model,
+    rule: DecisionRule,
+    preprocessing: Preprocessing,
+    folder: run_record.RunFolder,
+) -> None:
+    """Writes the SavedModel: bytes in, calibrated probabilities and decision out."""
+    save_exported(
+        ExportedClassifier(
+            model,
+            preprocessing=preprocessing,
+            classes=rule.classes,
+            temperature=rule.temperature,
+            threshold=rule.threshold,
+        ),
+        folder.saved_model,
+    )
+
+
+def report(folder: run_record.RunFolder, dataset: Dataset) -> None:
+    """Draws report.html from the run's own files, so that it says what they say."""
+    predictions = pd.read_csv(folder.predictions)
+    environment = run_record.read_json(folder.environment)
+    write_report(
+        folder.report,
+        metrics=run_record.read_json(folder.metrics),
+        history=pd.read_csv(folder.history).to_dict("records"),
+        labels=predictions["label"].map(dataset.classes.index).to_numpy(),
+        probs=predictions[[f"prob_{name}" for name in dataset.classes]].to_numpy(),
+        manifest=dataset.frame,
+        rejected=dataset.rejected,
+        config=run_record.read_json(folder.config),
+        environment=environment,
+        decision=run_record.read_json(folder.decision),
+        notes=dataset.notes,
+        command=environment["command"],
+    )

@@ -1,0 +1,72 @@
+"""Classifies image files: `python -m tfcovid.predict --model=RUN/saved_model FILE…`.
+
+Prints one JSON line an image: probabilities, and the decision at the run's own
+threshold. A file that cannot be classified gets a line with `error`, and the
+command then ends with exit code 1.
+"""
+
+import contextlib
+import glob
+import json
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from absl import flags as absl_flags
+
+from flags import predict_flags
+from tfcovid.entry import run_command
+from tfcovid.whole_file import whole_file
+
+absl_flags.adopt_module_key_flags(predict_flags)
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Classifies the files that the command line names; returns the exit code."""
+    if predict_flags.MODEL.value is None:
+        raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
+    files = named_files(argv[1:], predict_flags.PATTERN.value)
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from tfcovid.serving.client import load_signature, predict_files
+
+    signature = load_signature(pathlib.Path(predict_flags.MODEL.value))
+    failed = 0
+    with output_stream(predict_flags.OUTPUT.value) as stream:
+        for prediction in predict_files(
+            signature, files, batch_size=predict_flags.PREDICT_BATCH_SIZE.value
+        ):
+            print(json.dumps(prediction.as_json(), ensure_ascii=False), file=stream, flush=True)
+            failed += prediction.error is not None
+    if failed:
+        print(f"error: {failed} of {len(files)} images could not be classified", file=sys.stderr)
+    return int(failed > 0)
+
+
+def named_files(arguments: Sequence[str], pattern: str | None) -> list[str]:
+    """Returns the files named directly and by pattern, each once, in order.
+
+    Raises:
+      ValueError: if there are none.
+    """
+    # Path.glob takes no absolute patterns.
+    matched = sorted(glob.glob(pattern, recursive=True)) if pattern else []  # noqa: PTH207
+    files = list(dict.fromkeys([*arguments, *matched]))
+    if not files:
+        asked = f"--pattern={pattern} matches no file" if pattern else "no image was named"
+        raise ValueError(f"{asked}: expected image files, or --pattern='folder/*.png'")
+    return files
+
+
+@contextlib.contextmanager
+def output_stream(path: str | None) -> Iterator[TextIO]:
+    """Gives stdout, or a file that is there whole or not at all."""
+    if path is None:
+        yield sys.stdout
+        return
+    with whole_file(pathlib.Path(path)) as beside, beside.open("w", encoding="utf-8") as stream:
+        yield stream
+
+
+if __name__ == "__main__":
+    run_command(predict)
