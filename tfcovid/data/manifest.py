@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -172,8 +171,8 @@ def read_manifest(path: pathlib.Path, *, classes: Sequence[str] | None = None) -
     if classes is not None:
         wanted = f"one of the classes {', '.join(classes)}"
         _refuse(~table["label"].isin(classes), table, "label", wanted, path)
-    digest = table["sha256"].str.fullmatch(re.compile("[0-9a-f]{64}")).fillna(True).astype(bool)
-    _refuse(~digest, table, "sha256", "64 hexadecimal digits", path)
+    digest = table["sha256"].str.fullmatch("[0-9a-f]{64}") | table["sha256"].isna()
+    _refuse(~digest, table, "sha256", "64 hexadecimal digits, or nothing", path)
     for column in ("fold", "width", "height", "age"):
         numbers = pd.to_numeric(table[column], errors="coerce")
         wrong = table[column].notna() & ~(numbers >= 0) | (numbers == np.inf)

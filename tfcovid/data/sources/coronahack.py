@@ -212,7 +212,8 @@ def _with_patients(
     if guessed.any():
         parts.append(
             f"{int(guessed.sum())} guessed from their name, as {patient[guessed].nunique()} "
-            "patients (--patients takes a table that knows them)"
+            "patients; images of one patient with unlike names may stand in two splits "
+            "(--patients=FILE takes a table that knows them)"
         )
     return rows, f"Patients of the listed images: {', '.join(parts)}."
 

@@ -1,0 +1,118 @@
+import hashlib
+import io
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tfcovid.data.image_files import scan_files
+
+
+def _encoded(mode="L", kind="PNG", size=(9, 5)):
+    channels = {"L": (), "RGB": (3,), "RGBA": (4,), "I;16": ()}[mode]
+    dtype = np.uint16 if mode == "I;16" else np.uint8
+    pixels = np.arange(np.prod(size[::-1] + channels), dtype=dtype).reshape(size[::-1] + channels)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def _claiming(side):
+    """Returns a PNG file whose header claims another size, side by side, than it has."""
+    content = bytearray(_encoded())
+    content[16:24] = side.to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return bytes(content)
+
+
+def _scan(tmp_path, contents, **arguments):
+    rows = []
+    for name, content in contents.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        rows.append((name, name))
+    rows = pd.DataFrame(rows, columns=["image", "path"], index=range(10, 10 + len(rows)))
+    return scan_files(rows, tmp_path, **arguments)
+
+
+def test_facts_are_those_of_the_file(tmp_path):
+    contents = {
+        "gray.png": _encoded("L"),
+        "colour.jpg": _encoded("RGB", "JPEG", (31, 7)),
+        "alpha.png": _encoded("RGBA"),
+        "deep.png": _encoded("I;16"),
+        "bitmap.bmp": _encoded("L", "BMP"),
+    }
+    facts, rejected = _scan(tmp_path, contents)
+    assert rejected.empty
+    assert facts.index.tolist() == [10, 11, 12, 13, 14]
+    assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "L"]
+    assert facts.loc[11, ["width", "height"]].tolist() == [31, 7]
+    for (_, content), digest in zip(contents.items(), facts["sha256"], strict=True):
+        assert digest == hashlib.sha256(content).hexdigest()
+
+
+def test_content_counts_not_the_ending(tmp_path):
+    facts, _ = _scan(tmp_path, {"really_a_png.jpg": _encoded("L", "PNG")})
+    assert facts["mode"].tolist() == ["L"]
+
+
+def test_bad_files_are_rejected_with_the_reason(tmp_path):
+    contents = {
+        "absent.png": None,
+        "empty.png": b"",
+        "text.png": b"<html>not found</html>",
+        "cut.png": _encoded()[:20],
+        "cut.jpg": _encoded("L", "JPEG")[:40],
+        "tiff.png": _encoded("L", "TIFF"),
+        "large.png": _claiming(8_000),
+        "bomb.png": _claiming(100_000),
+        "good.png": _encoded(),
+    }
+    facts, rejected = _scan(tmp_path, contents)
+    assert facts.index.tolist() == [18]
+    assert rejected.columns.tolist() == ["image", "path", "reason"]
+    reasons = dict(zip(rejected["image"], rejected["reason"], strict=True))
+    assert reasons["absent.png"].startswith("cannot be read (No such file")
+    assert reasons["empty.png"] == "empty file (0 bytes)"
+    assert reasons["text.png"] == "not an image in one of the formats JPEG, PNG, GIF, BMP"
+    assert reasons["cut.png"].startswith("damaged or cut off")
+    assert reasons["cut.jpg"].startswith("damaged or cut off")
+    assert reasons["tiff.png"].startswith("not an image in one of the formats")
+    assert reasons["large.png"] == "too large: 8000 by 8000 is more than 50000000 pixels"
+    assert reasons["bomb.png"] == "too large: more than 50000000 pixels"
+
+
+def test_pixel_limit_is_inclusive(tmp_path):
+    contents = {"a.png": _encoded(size=(9, 5))}
+    assert len(_scan(tmp_path, contents, max_pixels=45)[0]) == 1
+    facts, rejected = _scan(tmp_path, contents, max_pixels=44)
+    assert facts.empty
+    assert rejected["reason"].tolist() == ["too large: 9 by 5 is more than 44 pixels"]
+
+
+def test_size_that_pillow_only_warns_of_can_be_allowed(tmp_path):
+    facts, _ = _scan(tmp_path, {"a.png": _claiming(10_000)}, max_pixels=100_000_000)
+    assert facts["width"].tolist() == [10_000]
+
+
+@pytest.mark.parametrize("max_pixels", [0, 10**9])
+def test_pixel_limit_out_of_range_is_refused(tmp_path, max_pixels):
+    with pytest.raises(ValueError, match="max_pixels: expected 1 to"):
+        _scan(tmp_path, {}, max_pixels=max_pixels)
+
+
+def test_progress_ends_at_all_files(tmp_path):
+    calls = []
+    contents = {f"{n}.png": _encoded(size=(1, 1)) for n in range(230)}
+    _scan(tmp_path, contents, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(100, 230), (200, 230), (230, 230)]
+
+
+def test_no_file_at_all_gives_empty_tables(tmp_path):
+    facts, rejected = _scan(tmp_path, {})
+    assert facts.columns.tolist() == ["sha256", "width", "height", "mode"]
+    assert facts.empty
+    assert rejected.empty
