@@ -23,10 +23,10 @@ def flag_file_lines(asked: Config) -> list[str]:
 
 
 def _line(name: str, value: Any, asked: Config) -> str:
-    if value is None and name not in _NONE_IS_A_VALUE:
-        return f"# --{name} is not set"
     if not acts(name, asked):
         return f"# --{name} does not act here"
+    if value is None and name not in _NONE_IS_A_VALUE:
+        return f"# --{name} is not set"
     return f"--{name}={_text(value)}"
 
 

@@ -1,7 +1,8 @@
-"""Ranges of numbers: the check and the words for it in one place."""
+"""Ranges of numbers, and dataclasses whose fields are held to them."""
 
 import dataclasses
 import math
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,3 +36,30 @@ class Interval:
         low = f"{self.low:g} (excluded)" if self.open_low else f"{self.low:g}"
         high = f"{self.high:g} (excluded)" if self.open_high else f"{self.high:g}"
         return f"a number from {low} to {high}"
+
+
+AT_LEAST_0 = Interval(0)
+AT_LEAST_1 = Interval(1)
+POSITIVE = Interval(0, open_low=True)
+BELOW_1 = Interval(0, 1, open_high=True)
+BETWEEN_0_AND_1 = Interval(0, 1, open_low=True, open_high=True)
+
+
+def within(interval: Interval, default: float) -> Any:
+    """Returns a dataclass field with a default, whose values are held to an interval."""
+    return dataclasses.field(default=default, metadata={"interval": interval})
+
+
+class RangeChecked:
+    """A dataclass of flags that checks on construction every field that has an interval.
+
+    Raises:
+      ValueError: if a value lies outside its interval; the message names the flag.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            interval = field.metadata.get("interval")
+            value = getattr(self, field.name)
+            if interval is not None and value not in interval:
+                raise ValueError(f"--{field.name}={value}: expected {interval}")

@@ -64,7 +64,9 @@ def flags_parser(argv: Sequence[str]) -> list[str]:
     try:
         return absl_flags.FLAGS(expand_system(argv))
     except (absl_flags.Error, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        # absl begins some messages with "ERROR::" and breaks others into lines.
+        message = " ".join(str(error).removeprefix("ERROR:: ").split())
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
 
 

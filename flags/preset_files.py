@@ -31,6 +31,7 @@ PRESET_FLAGS = (
     "epochs",
     "batch_size",
     "learning_rate",
+    "head_learning_rate",
     "weight_decay",
     "warmup_epochs",
     "patience",

@@ -1,0 +1,149 @@
+"""Hypothesis strategies for command lines and valid configs."""
+
+import dataclasses
+import math
+import pathlib
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flags import choices, config
+
+_PATHS = st.from_regex(r"[a-zA-Z0-9_.]+( [a-zA-Z0-9_.]+)?(/[a-zA-Z0-9_]+){0,2}", fullmatch=True)
+
+
+def _paths() -> st.SearchStrategy[pathlib.Path]:
+    return _PATHS.map(pathlib.Path)
+
+
+def _numbers(kind: type, name: str) -> st.SearchStrategy[Any]:
+    """Returns the numbers that a field of a config dataclass accepts."""
+    (field,) = [field for field in dataclasses.fields(kind) if field.name == name]
+    interval = field.metadata["interval"]
+    high = 1000 if math.isinf(interval.high) else interval.high
+    if field.type is int:
+        return st.integers(int(interval.low), int(high)).filter(lambda value: value in interval)
+    return st.floats(interval.low, high).filter(lambda value: value in interval)
+
+
+def _ranged(kind: type, *names: str) -> dict[str, st.SearchStrategy[Any]]:
+    return {name: _numbers(kind, name) for name in names}
+
+
+@st.composite
+def data_configs(draw: st.DrawFn) -> config.DataConfig:
+    synthetic = draw(st.booleans())
+    folds = draw(st.integers(2, 20))
+    return config.DataConfig(
+        task=draw(st.sampled_from(choices.Task)),
+        data=choices.Data.SYNTHETIC
+        if synthetic
+        else draw(st.sampled_from([None, choices.Data.CORONAHACK])),
+        data_dir=None if synthetic else draw(_paths()),
+        patients=None if synthetic else draw(st.none() | _paths()),
+        manifest=draw(st.none() | _paths()),
+        split=draw(st.sampled_from(choices.Split)),
+        folds=folds,
+        fold=draw(st.integers(0, folds - 1)),
+        test_fraction=draw(st.floats(0.01, 0.49)),
+        validation_fraction=draw(st.floats(0.01, 0.49)),
+        view=draw(st.sampled_from(choices.View)),
+        cache=draw(st.sampled_from(choices.Cache)),
+        on_bad_image=draw(st.sampled_from(choices.OnBadImage)),
+        **draw(
+            st.fixed_dictionaries(
+                _ranged(
+                    config.DataConfig,
+                    "image_size",
+                    "cache_budget_mib",
+                    "max_set_aside",
+                    "max_pixels",
+                    "num_parallel_calls",
+                )
+            )
+        ),
+    )
+
+
+@st.composite
+def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
+    imbalance = draw(st.sampled_from(choices.Imbalance))
+    if task.num_classes == 2:
+        numbers = st.tuples(st.floats(0, 1, exclude_min=True, exclude_max=True))
+    else:
+        numbers = st.tuples(*[st.floats(0.01, 50)] * task.num_classes)
+    alphas: st.SearchStrategy[config.FocalAlpha] = st.none() | numbers
+    if imbalance is choices.Imbalance.NONE:
+        alphas |= st.just(config.INVERSE_FREQUENCY)
+    return config.LossConfig(
+        loss=draw(st.sampled_from(choices.Loss)),
+        focal_alpha=draw(alphas),
+        imbalance=imbalance,
+        **draw(
+            st.fixed_dictionaries(
+                _ranged(
+                    config.LossConfig, "focal_gamma", "label_smoothing", "effective_number_beta"
+                )
+            )
+        ),
+    )
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> config.Config:
+    """Valid configs that use every field."""
+    data = draw(data_configs())
+    weights = draw(st.none() | _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5")))
+    batch_norms = set(choices.BatchNorm) - (
+        {choices.BatchNorm.FROZEN} if weights is None else set()
+    )
+    epochs = draw(st.integers(1, 50))
+    return config.Config(
+        data=data,
+        augmentation=config.AugmentationConfig(
+            horizontal_flip=draw(st.booleans()),
+            **draw(
+                st.fixed_dictionaries(
+                    _ranged(
+                        config.AugmentationConfig,
+                        "rotation_degrees",
+                        "translation",
+                        "zoom",
+                        "brightness",
+                        "contrast",
+                    )
+                )
+            ),
+        ),
+        model=config.ModelConfig(
+            backbone=draw(st.sampled_from(choices.Backbone)),
+            weights=weights,
+            batch_norm=draw(st.sampled_from(sorted(batch_norms))),
+            dropout=draw(_numbers(config.ModelConfig, "dropout")),
+        ),
+        loss=draw(loss_configs(data.task)),
+        training=config.TrainingConfig(
+            head_epochs=0 if weights is None else draw(st.integers(0, 9)),
+            epochs=epochs,
+            warmup_epochs=draw(st.integers(0, epochs)),
+            precision=draw(st.sampled_from(choices.Precision)),
+            **draw(
+                st.fixed_dictionaries(
+                    _ranged(
+                        config.TrainingConfig,
+                        "batch_size",
+                        "learning_rate",
+                        "head_learning_rate",
+                        "weight_decay",
+                        "patience",
+                        "initial_loss_scale",
+                    )
+                )
+            ),
+        ),
+        run=config.RunConfig(
+            seed=draw(_numbers(config.RunConfig, "seed")),
+            workdir=draw(st.none() | _paths()),
+            controls=draw(st.sampled_from(choices.Controls)),
+        ),
+    )

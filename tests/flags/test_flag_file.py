@@ -1,0 +1,79 @@
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+
+from flags import config, parse
+from flags.dependent_flags import acts
+from flags.flag_file import flag_file_lines
+from tests.flags.configs import configs
+
+
+def _given_back(lines, folder, *arguments):
+    path = folder / "flags.cfg"
+    path.write_text("\n".join(lines) + "\n")
+    argv = ["train", f"--flagfile={path}", *arguments]
+    return parse.config_from_flags(parse.flag_values_from_argv(argv))
+
+
+def _existing(path, folder, name):
+    """Returns None for None and otherwise a path that exists."""
+    if path is not None:
+        (folder / name).touch()
+        path = folder / name
+    return path
+
+
+def _with_existing_paths(asked, folder):
+    data, model = asked.data, asked.model
+    return dataclasses.replace(
+        asked,
+        data=dataclasses.replace(
+            data,
+            data_dir=None if data.data_dir is None else folder,
+            patients=_existing(data.patients, folder, "the patients.csv"),
+            manifest=_existing(data.manifest, folder, "manifest.csv"),
+        ),
+        model=dataclasses.replace(
+            model, weights=_existing(model.weights, folder, "converted.weights.h5")
+        ),
+    )
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("flag file")
+
+
+@settings(max_examples=50, deadline=None)
+@given(asked=configs())
+def test_given_back_by_flagfile_it_asks_for_the_same(asked, folder):
+    asked = _with_existing_paths(asked, folder)
+    again = _given_back(flag_file_lines(asked), folder)
+    values = again.by_flag_name()
+    for name, value in asked.by_flag_name().items():
+        assert not acts(name, asked) or values[name] == value, name
+    assert flag_file_lines(again) == flag_file_lines(asked)
+
+
+def test_the_default_config_comes_back_whole(tmp_path):
+    assert _given_back(flag_file_lines(config.Config()), tmp_path) == config.Config()
+
+
+def test_a_flag_behind_the_file_overrides_it(tmp_path):
+    again = _given_back(flag_file_lines(config.Config()), tmp_path, "--epochs=7")
+    assert again.training.epochs == 7
+
+
+def test_the_system_comes_back_with_its_name_and_values(tmp_path):
+    argv = ["train", "--system=bolhassani_binary_resnet50_ce", f"--data_dir={tmp_path}"]
+    asked = parse.config_from_flags(parse.flag_values_from_argv([*argv, "--epochs=4"]))
+    assert _given_back(flag_file_lines(asked), tmp_path) == asked
+
+
+@settings(max_examples=50, deadline=None)
+@given(asked=configs())
+def test_every_flag_stands_on_one_line_as_a_value_or_a_comment(asked):
+    lines = flag_file_lines(asked)
+    for name, line in zip(asked.by_flag_name(), lines, strict=True):
+        assert line.startswith((f"--{name}=", f"# --{name} "))
