@@ -208,7 +208,9 @@ def _with_patients(
     guessed = patient.str.startswith(GUESS) & known["patient_id"].isna()
     mapped = int(known["patient_id"].notna().sum())
     parts = [f"{mapped} images by {path.name}"] if path else []
-    parts.append(f"{len(rows) - mapped - int(guessed.sum())} by the person number in their name")
+    numbered = len(rows) - mapped - int(guessed.sum())
+    if numbered:
+        parts.append(f"{numbered} by the person number in their name")
     if guessed.any():
         parts.append(
             f"{int(guessed.sum())} guessed from their name, as {patient[guessed].nunique()} "
@@ -235,7 +237,7 @@ def _content_notes(rows: pd.DataFrame) -> list[str]:
         f"Source {source}: {len(part)} images ({_counts(part['finding'])})."
         for source, part in rows.groupby("source")
     ]
-    if (rows["source"] == KERMANY).any():
+    if (rows["source"].eq(KERMANY) & rows["age"].isna()).any():
         notes.append(
             f"Source {KERMANY}: children of 1 to 5 years from one hospital, as its publisher "
             "declares; the data set has no ages, so the column age stays empty for them."
