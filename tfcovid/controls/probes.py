@@ -98,7 +98,9 @@ def probe_decisions(
     """
     probe = make_pipeline(
         StandardScaler(),
-        LogisticRegression(C=0.1, class_weight="balanced", max_iter=300, tol=1e-3, random_state=seed),
+        LogisticRegression(
+            C=0.1, class_weight="balanced", max_iter=300, tol=1e-3, random_state=seed
+        ),
     )
     probe.fit(features_train, labels_train)
     return probe.predict(features_test)
