@@ -1,12 +1,19 @@
 """The backbones by name."""
 
-from tfcovid.models import resnet
+from collections.abc import Callable
 
-BACKBONES = {
+import keras
+
+from tfcovid.models import densenet, mobilenet_v2, resnet, tiny
+
+BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "resnet18": resnet.resnet18,
     "resnet34": resnet.resnet34,
     "resnet50": resnet.resnet50,
     "resnet101": resnet.resnet101,
+    "densenet121": densenet.densenet121,
+    "mobilenet_v2": mobilenet_v2.mobilenet_v2,
+    "tiny": tiny.tiny,
 }
 
 

@@ -70,7 +70,7 @@ def depthwise_convolution(x, *, strides=1, name):
     )(x)
 
 
-def batch_norm(x, *, mode, zero_gamma=False, name):
+def normalize(x, *, mode, zero_gamma=False, name):
     """Returns x batch-normalised with torchvision's epsilon and momentum.
 
     Args:
@@ -100,6 +100,11 @@ def batch_norm(x, *, mode, zero_gamma=False, name):
 def relu(x, *, name):
     """Returns max(x, 0)."""
     return keras.layers.ReLU(name=name)(x)
+
+
+def relu6(x, *, name):
+    """Returns min(max(x, 0), 6)."""
+    return keras.layers.ReLU(max_value=6.0, name=name)(x)
 
 
 def max_pool(x, *, name):

@@ -9,7 +9,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import batch_norm, convolution, image_input, max_pool, relu
+from tfcovid.models.layers import convolution, image_input, max_pool, normalize, relu
 
 _WIDTHS = (64, 128, 256, 512)
 
@@ -32,7 +32,7 @@ def build(
         101), False for two 3x3 convolutions (ResNet18, 34).
       image_size: side of the square input, px, or None for any size.
       channels: number of input channels.
-      batch_norm: 'train' or 'frozen', see `layers.batch_norm`.
+      batch_norm: 'train' or 'frozen', see `layers.normalize`.
       zero_init_residual: start the last gamma of each block at 0, so that each
         block starts as the identity (Goyal et al. 2017, arXiv:1706.02677).
       name: model name.
@@ -45,7 +45,7 @@ def build(
       ValueError: if batch_norm is neither 'train' nor 'frozen'.
     """
     image = image_input(image_size, channels)
-    norm = partial(_batch_norm, mode=batch_norm)
+    norm = partial(normalize, mode=batch_norm)
     x = convolution(image, 64, 7, strides=2, name="conv1")
     x = relu(norm(x, name="bn1"), name="relu")
     x = max_pool(x, name="maxpool")
@@ -68,8 +68,6 @@ resnet18 = partial(build, blocks=(2, 2, 2, 2), bottleneck=False)
 resnet34 = partial(build, blocks=(3, 4, 6, 3), bottleneck=False)
 resnet50 = partial(build, blocks=(3, 4, 6, 3), bottleneck=True)
 resnet101 = partial(build, blocks=(3, 4, 23, 3), bottleneck=True)
-
-_batch_norm = batch_norm  # `build` has a parameter of this name
 
 
 def _basic_block(x, width, *, strides, norm, zero_gamma, name):

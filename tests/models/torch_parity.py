@@ -1,0 +1,65 @@
+"""torchvision networks with random weights, and the same weights in the Keras networks."""
+
+import keras
+import numpy as np
+import torch
+
+# torchvision's wheel for CUDA imports beside a CPU build of PyTorch once these two exist.
+_STUBS = torch.library.Library("torchvision", "DEF")
+for _schema in (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+):
+    _STUBS.define(_schema)
+
+import torchvision  # noqa: E402  needs the stubs above
+
+_VARIABLE_NAMES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "kernel": "weight",
+}
+
+
+def random_torch_network(name, *, seed):
+    """Returns the torchvision network in inference mode, batch-norm statistics randomised."""
+    torch.manual_seed(seed)
+    network = getattr(torchvision.models, name)(weights=None)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+def copy_weights(network, backbone):
+    """Copies by name and returns the PyTorch names that no Keras variable took."""
+    state = {name.replace(".", "_"): value.numpy() for name, value in network.state_dict().items()}
+    for layer in backbone.layers:
+        for variable in layer.variables:
+            value = state.pop(f"{layer.name}_{_VARIABLE_NAMES[variable.name]}")
+            variable.assign(_to_keras_layout(value, layer))
+    return {name for name in state if not name.endswith("num_batches_tracked")}
+
+
+def torch_feature_map(name, network, images):
+    """Returns torchvision's last feature map, float32 [batch, height, width, channels]."""
+    x = torch.from_numpy(images.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        if name.startswith("resnet"):
+            x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+            x = network.layer4(network.layer3(network.layer2(network.layer1(x))))
+        else:
+            x = network.features(x)
+            x = torch.relu(x) if name == "densenet121" else x
+    return x.numpy().transpose(0, 2, 3, 1)
+
+
+def _to_keras_layout(value, layer):
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return np.transpose(value, (2, 3, 0, 1))
+    return np.transpose(value, (2, 3, 1, 0)) if value.ndim == 4 else value

@@ -1,0 +1,176 @@
+"""Backbone weights on disk: X.weights.h5 with its input contract X.contract.json beside it.
+
+The file is what Keras' `save_weights` writes, so `load_weights` reads it too. In
+addition every dataset carries the path of its variable ("layer1_0_conv1/kernel")
+as the attribute "path", and loading goes by these paths: Keras' own go by class
+and position, under which two layers of one shape can change places unnoticed.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+
+import h5py
+import numpy as np
+
+from tfcovid.models.input_contract import InputContract, contract_path
+
+_SHOWN = 5  # names listed in an error before it says how many more there are
+
+
+def save_backbone_weights(backbone, path, contract):
+    """Writes a backbone's weights and their input contract.
+
+    Each file is written beside its place and then renamed. The contract holds
+    the SHA-256 of the weights file, so a kill between the two renames leaves
+    a pair that `load_backbone_weights` refuses.
+
+    Args:
+      backbone: built Keras model without nested models.
+      path: where to write, X.weights.h5; X.contract.json goes beside it.
+      contract: `InputContract` of the weights.
+
+    Raises:
+      ValueError: if path does not end in .weights.h5, a variable is not
+        float32 or not finite, or the contract has other input channels than
+        the backbone.
+    """
+    path, contract_file = pathlib.Path(path), contract_path(path)
+    _check_channels(backbone, contract, contract_file)
+    for name, variable in _variables(backbone).items():
+        _check_values(name, np.asarray(variable), f"backbone {backbone.name!r}")
+    partial = path.with_name(f".partial-{path.name}")
+    backbone.save_weights(partial)
+    _write_paths(backbone, partial)
+    contract = dataclasses.replace(contract, weights_sha256=_sha256(partial))
+    partial_contract = contract_file.with_name(f".partial-{contract_file.name}")
+    partial_contract.write_text(contract.to_json(), encoding="utf-8")
+    partial.replace(path)
+    partial_contract.replace(contract_file)
+
+
+def load_backbone_weights(backbone, path):
+    """Loads weights written by `save_backbone_weights` into a backbone, or nothing at all.
+
+    Every variable of the backbone must be in the file and every one in the
+    file in the backbone, with its shape, in float32 and finite.
+
+    Args:
+      backbone: built Keras model without nested models.
+      path: X.weights.h5, with X.contract.json beside it.
+
+    Returns:
+      The `InputContract` of the weights.
+
+    Raises:
+      ValueError: if one of the two files is missing or broken, they do not
+        belong together, or the weights do not fit; the backbone is unchanged.
+    """
+    path, contract_file = pathlib.Path(path), contract_path(path)
+    for file in (path, contract_file):
+        if not file.is_file():
+            raise ValueError(
+                f"There is no file {file}; weights need X.weights.h5 and X.contract.json."
+            )
+    contract = InputContract.from_json(contract_file.read_text(encoding="utf-8"))
+    if contract.weights_sha256 not in ("", _sha256(path)):
+        raise ValueError(f"{contract_file.name} belongs to another {path.name}; convert again.")
+    _check_channels(backbone, contract, contract_file)
+    variables = _variables(backbone)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    values = _read(path, shapes, f"{path} ({contract.architecture})")
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return contract
+
+
+def _variables(backbone):
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in backbone.layers
+        for variable in layer.variables
+    }
+
+
+def _write_paths(backbone, path):
+    layers = {layer.name: layer for layer in backbone.layers}
+    with h5py.File(path, "r+") as file:
+
+        def write(_, group):
+            layer = layers.get(group.attrs.get("name"))
+            if isinstance(group, h5py.Group) and layer is not None:
+                for index, variable in enumerate(layer.variables):
+                    group[str(index)].attrs["path"] = f"{layer.name}/{variable.name}"
+
+        file.visititems(write)
+
+
+def _read(path, shapes, what):
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{what} is not a readable HDF5 file: {error}.") from error
+    with file:
+        datasets = _datasets(file, what)
+        missing, extra = sorted(set(shapes) - set(datasets)), sorted(set(datasets) - set(shapes))
+        if missing or extra:
+            raise ValueError(
+                f"{what} does not fit the backbone: missing {_shown(missing)}; "
+                f"not in the backbone {_shown(extra)}."
+            )
+        for name, dataset in datasets.items():
+            if dataset.shape != shapes[name]:
+                raise ValueError(
+                    f"{what}: {name} must have shape {shapes[name]}. Received: {dataset.shape}"
+                )
+        values = {name: dataset[()] for name, dataset in datasets.items()}
+    for name, value in values.items():
+        _check_values(name, value, what)
+    return values
+
+
+def _datasets(file, what):
+    datasets = {}
+
+    # Soft and external links are not visited: what hides behind one counts as missing.
+    def collect(where, item):
+        if not isinstance(item, h5py.Dataset):
+            return
+        name = item.attrs.get("path")
+        if not isinstance(name, str) or name in datasets or item.is_virtual or item.external:
+            raise ValueError(
+                f"{what}: dataset {where} has no variable path of its own (path={name!r}) or lies "
+                "in another file; convert the weights again."
+            )
+        datasets[name] = item
+
+    file.visititems(collect)
+    return datasets
+
+
+def _check_values(name, value, where):
+    if value.dtype != np.float32:
+        raise ValueError(f"{where}: {name} must be float32. Received: {value.dtype}")
+    if not np.all(np.isfinite(value)):
+        raise ValueError(f"{where}: {name} has values that are NaN or infinite.")
+    if name.endswith("/moving_variance") and np.any(value < 0):
+        raise ValueError(f"{where}: {name} must not be negative. Received: {value.min()}")
+
+
+def _check_channels(backbone, contract, contract_file):
+    channels = backbone.input_shape[-1]
+    if channels != contract.channels:
+        raise ValueError(
+            f"{contract_file.name} says channels={contract.channels}, but the backbone takes "
+            f"{channels}; build it with channels={contract.channels}."
+        )
+
+
+def _shown(names):
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "nothing") + more
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
