@@ -1,0 +1,179 @@
+"""A made-up run for the tests of the report: realistic figures, consistent with one another."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, roc_auc_score
+
+CLASSES = ("Normal", "Pneumonia", "COVID-19")
+SIZES = (150, 231, 21)
+METHOD = "percentile bootstrap over patients"
+
+
+def predictions(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels int [n] and probs float [n, 3] of a good, slightly too sure model."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(SIZES)), SIZES)
+    logits = rng.normal(size=(len(labels), len(SIZES)))
+    logits[np.arange(len(labels)), labels] += 2.6
+    probs = np.exp(1.3 * logits)
+    return labels, probs / probs.sum(axis=1, keepdims=True)
+
+
+def interval(at: float, half: float, n_patients: int, **more: Any) -> dict[str, Any]:
+    low, high = max(0.0, at - half), min(1.0, at + half)
+    return {
+        "low": low,
+        "high": high,
+        "level": 0.95,
+        "method": METHOD,
+        "n_patients": n_patients,
+    } | more
+
+
+def metrics() -> dict[str, Any]:
+    """Returns the content of a metrics.json, the interval of COVID-19 on few patients."""
+    labels, probs = predictions()
+    matrix = confusion_matrix(labels, probs.argmax(axis=1))
+    recalls = matrix.diagonal() / matrix.sum(axis=1)
+    precisions = matrix.diagonal() / matrix.sum(axis=0)
+    per_class, intervals = {}, {}
+    for i, name in enumerate(CLASSES):
+        few = {"few_groups": True} if name == "COVID-19" else {}
+        others = labels != i
+        per_class[name] = {
+            "precision": float(precisions[i]),
+            "recall": float(recalls[i]),
+            "specificity": float(1 - matrix[:, i][np.arange(3) != i].sum() / others.sum()),
+            "f1": float(2 / (1 / precisions[i] + 1 / recalls[i])),
+            "auroc": float(roc_auc_score(labels == i, probs[:, i])),
+            "auprc": 0.876,
+            "n_images": SIZES[i],
+            "n_patients": SIZES[i] // 3,
+        }
+        for key in ("precision", "recall", "specificity", "f1", "auroc"):
+            at = per_class[name][key]
+            intervals[f"per_class.{name}.{key}"] = interval(at, 0.04, SIZES[i] // 3, **few)
+    whole = {
+        "accuracy": float(matrix.trace() / matrix.sum()),
+        "balanced_accuracy": float(recalls.mean()),
+        "macro_f1": float(np.mean([c["f1"] for c in per_class.values()])),
+        "mcc": 0.8412,
+        "cohen_kappa": 0.8397,
+        "brier": 0.1263,
+    }
+    intervals |= {key: interval(value, 0.035, 134) for key, value in whole.items()}
+    return {
+        "task": "multiclass",
+        "classes": list(CLASSES),
+        "split": "test",
+        "view": "full",
+        "n_images": sum(SIZES),
+        "n_patients": 134,
+        **whole,
+        "ece": 0.0312,
+        "per_class": per_class,
+        "confusion_matrix": matrix.tolist(),
+        "intervals": intervals,
+        "controls": {
+            "histogram": control("the gray-level histogram, no shape at all", 0.36),
+            "border_only": control("the border around the lungs", 0.42),
+            "thumbnail_32": control("a 32x32 thumbnail through a linear model", 0.67),
+        },
+        "notes": [
+            "CLASS EQUALS SOURCE: 21 of 21 COVID-19 images come from ieee8023, and 0 of 381 others "
+            "do. A score on COVID-19 is partly a score at telling the sources apart.",
+            "COVID-19: only 7 patients in the test split; an interval from so few is itself "
+            "uncertain",
+        ],
+    }
+
+
+def control(sees: str, reached: float) -> dict[str, Any]:
+    return {"sees": sees, "balanced_accuracy": reached, "interval": interval(reached, 0.05, 134)}
+
+
+def history() -> list[dict[str, Any]]:
+    """Returns 4 epochs of the head and 14 of fine-tuning."""
+    records: list[dict[str, Any]] = []
+    for phase, epochs, start in (("1_head", 4, 1.1), ("2_fine_tuning", 14, 0.7)):
+        for i in range(epochs):
+            loss = start * 0.86**i
+            records.append(
+                {
+                    "phase": phase,
+                    "epoch": i + 1,
+                    "loss": 0.4 * loss,
+                    "accuracy": 1 - 0.42 * loss,
+                    "macro_log_loss": loss,
+                    "val_loss": 0.42 * loss + 0.05 + 0.0008 * i**2,
+                    "val_accuracy": 0.95 - 0.4 * loss,
+                    "val_macro_log_loss": loss + 0.1 + 0.003 * i**2,
+                }
+            )
+    return records
+
+
+def manifest() -> pd.DataFrame:
+    """Returns a manifest with 3 images a patient and COVID-19 from a source of its own."""
+    rows = [
+        {
+            "image": f"{label}-{split}-{i}.jpeg",
+            "path": f"{split}/{label}-{split}-{i}.jpeg",
+            "label": label,
+            "split": split,
+            "group_id": f"{label}-{split}-{i // 3}",
+            "source": "ieee8023" if label == "COVID-19" else "kermany",
+        }
+        for label, size in zip(CLASSES, SIZES, strict=True)
+        for split, times in (("train", 4), ("validation", 1), ("test", 1))
+        for i in range(times * size)
+    ]
+    return pd.DataFrame(rows)
+
+
+def rejected() -> pd.DataFrame:
+    rows = [
+        ("gone.jpeg", "train/gone.jpeg", "missing file"),
+        ("<script>alert(1)</script>.png", "train/<script>alert(1)</script>.png", "no image"),
+        ("1-s2.0-S0929664620300449-gr2_lrg-c.jpg", None, "the task has no class for ARDS"),
+    ]
+    return pd.DataFrame(rows, columns=["image", "path", "reason"])
+
+
+def report_inputs() -> dict[str, Any]:
+    """Returns all arguments of write_report but the path."""
+    labels, probs = predictions()
+    return {
+        "metrics": metrics(),
+        "history": history(),
+        "labels": labels,
+        "probs": probs,
+        "manifest": manifest(),
+        "rejected": rejected(),
+        "config": {
+            "data": {"task": "multiclass", "data": "coronahack", "data_dir": "data/coronahack"},
+            "model": {"backbone": "resnet50", "weights": None},
+            "loss": {"loss": "focal", "focal_gamma": 2.0, "focal_alpha": None},
+            "training": {"head_epochs": 4, "epochs": 14, "learning_rate": 0.001},
+            "run": {"seed": 0, "controls": "features"},
+        },
+        "environment": {
+            "commit": "f3a9c1d2",
+            "python": "3.11.2",
+            "packages": {"tensorflow": "2.21.0", "keras": "3.15.1"},
+            "devices": ["CPU"],
+            "precision": "mixed_bfloat16",
+            "jit_compile": False,
+        },
+        "decision": {
+            "temperature": 1.37,
+            "rule": "largest probability",
+            "thresholds": {},
+            "how": "temperature: lowest log-loss",
+            "chosen_on": {"split": "validation", "n_images": 402, "n_patients": 134},
+        },
+        "notes": ["1 of 2,413 listed images are missing: train/gone.jpeg."],
+        "command": "python -m tfcovid.train --task=multiclass --data_dir=data/coronahack",
+    }

@@ -1,0 +1,114 @@
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+
+from tests.report import examples
+from tfcovid.report import plots
+
+
+def legend_words(figure):
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def all_figures():
+    labels, probs = examples.predictions()
+    return {
+        "roc": plots.roc_figure(labels, probs, examples.CLASSES),
+        "reliability": plots.reliability_figure(labels, probs),
+        "training": plots.training_curves_figure(examples.history()),
+        "confusion": plots.confusion_matrix_figure(
+            examples.metrics()["confusion_matrix"], examples.CLASSES, "validation"
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["roc", "reliability", "training", "confusion"])
+def test_the_same_figure_gives_the_same_svg(name):
+    once, again = (plots.figure_to_svg(all_figures()[name], name=name) for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize("name", ["roc", "reliability", "training", "confusion"])
+def test_svg_is_well_formed_small_and_keeps_to_itself(name):
+    svg = plots.figure_to_svg(all_figures()[name], name=name)
+    root = xml.etree.ElementTree.fromstring(svg)
+    ids = [e.get("id") for e in root.iter() if e.get("id")]
+    assert ids and all(i.startswith(f"{name}-") for i in ids)
+    for reference in [r.split(")")[0] for r in svg.split("url(#")[1:]]:
+        assert reference in ids
+    assert "<style" not in svg and "<metadata" not in svg
+    assert plots.INK not in svg and "currentColor" in svg
+    assert len(svg) < 60_000
+
+
+def test_pixels_are_rgb_on_white_and_repeatable():
+    once, again = (plots.figure_to_rgb(all_figures()["confusion"]) for _ in range(2))
+    assert once.dtype == np.uint8 and once.shape[2] == 3
+    assert (once[0, 0] == 255).all()
+    np.testing.assert_array_equal(once, again)
+
+
+def test_confusion_cells_hold_count_and_share_of_the_truth():
+    figure = plots.confusion_matrix_figure([[3, 1], [0, 0]], ["a", "b"], "")
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words == ["3\n75 %", "1\n25 %", "0\n0 %", "0\n0 %"]
+
+
+def test_confusion_matrix_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"expected a matrix \[3, 3\].*\(2, 2\)"):
+        plots.confusion_matrix_figure([[1, 0], [0, 1]], ["a", "b", "c"], "")
+
+
+def test_roc_legend_tells_each_area():
+    labels, probs = examples.predictions()
+    figure = plots.roc_figure(labels, probs, examples.CLASSES)
+    areas = [c["auroc"] for c in examples.metrics()["per_class"].values()]
+    assert legend_words(figure) == [
+        f"{name}  {area:.2f}" for name, area in zip(examples.CLASSES, areas, strict=True)
+    ]
+
+
+def test_class_without_images_has_no_roc_curve_and_says_so():
+    labels, probs = examples.predictions()
+    present = labels != 2
+    figure = plots.roc_figure(labels[present], probs[present], examples.CLASSES)
+    assert legend_words(figure)[2] == "COVID-19  n/a"
+
+
+def test_two_classes_have_one_roc_curve_of_the_second():
+    probs = np.array([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.9, 0.1]])
+    figure = plots.roc_figure(np.array([0, 1, 0, 1]), probs, ["no", "yes"])
+    assert legend_words(figure) == ["yes  0.50"]
+
+
+def test_reliability_points_are_mean_probability_and_share_right():
+    probs = np.array([[0.9, 0.1], [0.94, 0.06], [0.55, 0.45], [0.41, 0.59]])
+    figure = plots.reliability_figure(np.array([0, 1, 0, 1]), probs, bins=5)
+    said, came = figure.axes[0].lines[1].get_data()
+    np.testing.assert_allclose(said, [(0.55 + 0.59) / 2, (0.9 + 0.94) / 2])
+    np.testing.assert_allclose(came, [1.0, 0.5])
+    heights = [bar.get_height() for bar in figure.axes[1].patches]
+    assert heights == [0, 0, 2, 0, 2]
+
+
+def test_certain_probabilities_fall_in_the_last_bin():
+    figure = plots.reliability_figure(np.array([0, 1]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert [bar.get_height() for bar in figure.axes[1].patches][-1] == 2
+
+
+def test_best_epoch_is_the_lowest_selection_figure_over_all_phases():
+    history = examples.history()
+    values = [epoch["val_macro_log_loss"] for epoch in history]
+    assert plots.best_epoch(history) == values.index(min(values)) >= 4
+    assert plots.best_epoch([{"phase": "1_training", "epoch": 1, "loss": 1.0}]) is None
+
+
+def test_curves_that_no_epoch_has_are_left_out():
+    figure = plots.training_curves_figure([{"phase": "1_training", "epoch": 1, "loss": 1.0}])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss minimised"]
+
+
+def test_curves_without_an_epoch_are_refused():
+    with pytest.raises(ValueError, match="at least one epoch"):
+        plots.training_curves_figure([])

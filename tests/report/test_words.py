@@ -1,0 +1,60 @@
+import pytest
+
+from tests.report import examples
+from tfcovid.report import words
+
+
+def test_undefined_number_is_named_and_never_a_zero():
+    assert words.number(None) == "n/a"
+    assert words.number(float("nan")) == "n/a"
+    assert words.number(0.0) == "0.00"
+
+
+def test_interval_on_few_patients_is_marked():
+    sure = examples.interval(0.5, 0.1, 40)
+    assert words.interval(sure) == "0.40-0.60"
+    assert words.interval(sure | {"few_groups": True}) == "0.40-0.60*"
+    assert words.interval(None) == ""
+
+
+def test_control_sentence_states_scores_chance_and_difference():
+    metrics = examples.metrics() | {"balanced_accuracy": 0.91}
+    assert words.control_sentence(metrics, "border_only") == (
+        "Of the 0.91 balanced accuracy, a probe that sees only the border around the lungs "
+        "reaches 0.42 (chance 0.33): the model is 0.49 above it."
+    )
+
+
+def test_control_sentence_admits_overlapping_intervals():
+    metrics = examples.metrics() | {"balanced_accuracy": 0.70}
+    metrics["intervals"]["balanced_accuracy"] = examples.interval(0.70, 0.06, 134)
+    sentence = words.control_sentence(metrics, "thumbnail_32")
+    assert sentence.endswith("the model is 0.03 above it, and the intervals overlap.")
+
+
+@pytest.mark.parametrize("model", [0.67, 0.672, 0.5])
+def test_control_sentence_admits_a_model_that_is_not_better(model):
+    metrics = examples.metrics() | {"balanced_accuracy": model}
+    sentence = words.control_sentence(metrics, "thumbnail_32")
+    assert sentence.endswith("the model is not above it.")
+
+
+def test_strongest_control_is_the_one_with_the_highest_score():
+    assert words.strongest_control(examples.metrics()) == "thumbnail_32"
+    assert words.strongest_control({"controls": {}}) is None
+
+
+def test_interval_legend_names_level_and_every_method():
+    metrics = examples.metrics()
+    metrics["intervals"]["accuracy"]["method"] = "wilson_score"
+    legend = words.interval_legend(metrics)
+    assert "95 %" in legend and examples.METHOD in legend and "wilson score" in legend
+
+
+def test_notes_stand_once_in_order():
+    assert words.all_notes({"notes": ["a", "b"]}, ["b", "c"]) == ["a", "b", "c"]
+
+
+def test_one_is_singular():
+    assert words.counted(1, "image") == "1 image"
+    assert words.counted(5412, "image") == "5,412 images"

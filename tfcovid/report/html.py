@@ -1,0 +1,146 @@
+"""The page of a run: one file, nothing loaded from outside, no script."""
+
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from tfcovid.report import plots, tables, words
+from tfcovid.whole_file import write_text_whole
+
+TEMPLATE = "report.html.j2"
+DASH = "\u2013"
+
+
+def write_report(
+    path: pathlib.Path,
+    *,
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    labels: np.ndarray,
+    probs: np.ndarray,
+    manifest: pd.DataFrame,
+    rejected: pd.DataFrame,
+    config: Mapping[str, Mapping[str, Any]],
+    environment: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    notes: Sequence[str],
+    command: str,
+) -> None:
+    """Writes the page, whole or not at all.
+
+    Args:
+      path: of the page; its folder exists.
+      metrics: the content of metrics.json.
+      history: a record an epoch: phase, epoch and figures; empty if nothing was trained.
+      labels: class indices of the scored images, int [n].
+      probs: their calibrated probabilities, float [n, num_classes].
+      manifest: the images used, with the manifest's columns.
+      rejected: the images not used: image, path, reason.
+      config: every flag's value, by concern.
+      environment: versions, machine, precision; a value may be a mapping or a list.
+      decision: the content of decision.json.
+      notes: what a reader must know besides the notes in metrics.
+      command: what was typed.
+
+    Raises:
+      jinja2.UndefinedError: if an entry that the page shows is missing.
+      OSError: if the file cannot be written.
+    """
+    page = _environment().get_template(TEMPLATE)
+    text = page.render(
+        metrics=metrics,
+        notes=words.all_notes(metrics, notes),
+        asked=_asked(config),
+        history=history,
+        best_epoch=plots.best_epoch(history),
+        history_figures=_history_figures(history),
+        figures=_figures(metrics, history, labels, probs),
+        class_rows=tables.class_rows(metrics),
+        class_columns=tables.CLASS_COLUMNS,
+        auroc_words=tables.auroc_words(metrics),
+        confusion=tables.confusion_rows(metrics),
+        headline=tables.headline_rows(metrics),
+        ladder=tables.ladder_rows(metrics),
+        data=tables.data_tables(manifest, metrics["classes"]),
+        rejected=rejected.fillna("").to_dict("records"),
+        config=config,
+        environment=environment,
+        decision=decision,
+        command=command,
+        again=_again(path.parent),
+    )
+    write_text_whole(path, text)
+
+
+def _environment() -> jinja2.Environment:
+    """Returns the template engine: everything escaped, nothing missing left blank."""
+    engine = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters |= {
+        "number": words.number,
+        "interval": lambda found: words.interval(found, dash=DASH),
+        "counted": words.counted,
+        "plain": _plain,
+    }
+    engine.globals |= {"words": words}
+    return engine
+
+
+def _figures(
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    labels: np.ndarray,
+    probs: np.ndarray,
+) -> dict[str, Markup]:
+    """Returns the figures as markup: matplotlib has escaped the words in them."""
+    figures = {
+        "roc": plots.roc_figure(labels, probs, metrics["classes"]),
+        "reliability": plots.reliability_figure(labels, probs),
+    }
+    if history:
+        figures["training"] = plots.training_curves_figure(history)
+    return {
+        name: Markup(plots.figure_to_svg(figure, name=name)) for name, figure in figures.items()
+    }
+
+
+def _history_figures(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the figures that any epoch has, in the order they first appear."""
+    names = dict.fromkeys(name for epoch in history for name in epoch)
+    return [name for name in names if name not in ("phase", "epoch")]
+
+
+def _asked(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns every flag's value in one mapping, whatever its concern."""
+    return {flag: value for section in config.values() for flag, value in section.items()}
+
+
+def _again(run_folder: pathlib.Path) -> str:
+    """Returns the command that repeats the run; the old folder is taken, so it names a new one."""
+    flag_file = f"--flagfile={(run_folder / 'flags.cfg').as_posix()}"
+    new_folder = f"--workdir={run_folder.as_posix()}-again"
+    return shlex.join(["python", "-m", "tfcovid.train", flag_file, new_folder])
+
+
+def _plain(value: Any) -> str:
+    """Returns a value of config.json or environment.json as a reader would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(entry) for entry in value)
+    return str(value)

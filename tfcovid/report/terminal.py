@@ -1,0 +1,171 @@
+"""What a run prints last: its figures, what to doubt about them, and where the files are.
+
+Everything is ASCII, but for names that came from outside, and fits 80 columns; paths and
+commands are never broken, so that they can be copied.
+"""
+
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rich.padding
+import rich.table
+from rich.console import Console
+from rich.text import Text
+
+from tfcovid.report import words
+
+MAX_WIDTH = 100
+INDENT = 2
+# What a confusion matrix may take before its columns are numbered instead of named.
+MATRIX_WIDTH = 76
+
+
+def print_result(console: Console, metrics: Mapping[str, Any], run_folder: pathlib.Path) -> None:
+    """Prints a run's result.
+
+    Args:
+      console: where to; without a terminal there are no colours.
+      metrics: the content of metrics.json.
+      run_folder: the run's folder.
+    """
+    _heading(console, _title(metrics))
+    _show(console, _headline(metrics))
+    _print_controls(console, metrics)
+    _heading(console, "Each class against the rest")
+    _show(console, _class_table(metrics))
+    _print_legend(console, metrics)
+    _heading(console, "Confusion matrix (rows: truth, columns: decision)")
+    _show(console, _confusion_table(metrics["classes"], metrics["confusion_matrix"]))
+    notes = words.all_notes(metrics)
+    if notes:
+        _heading(console, "Read this before the number")
+        _show(console, _note_list(notes))
+    _print_files(console, run_folder)
+
+
+def _title(metrics: Mapping[str, Any]) -> str:
+    view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
+    return (
+        f"{metrics['task']}, {metrics['split']} split: "
+        f"{words.counted(metrics['n_images'], 'image')} of "
+        f"{words.counted(metrics['n_patients'], 'patient')}{view}"
+    )
+
+
+def _headline(metrics: Mapping[str, Any]) -> rich.table.Table:
+    table = _table()
+    for key, name in words.HEADLINE.items():
+        style = "bold cyan" if key == "balanced_accuracy" else ""
+        found = words.interval(metrics["intervals"].get(key))
+        table.add_row(
+            Text(name, style), Text(words.number(metrics[key], 3), style), Text(found, "dim")
+        )
+    return table
+
+
+def _print_controls(console: Console, metrics: Mapping[str, Any]) -> None:
+    strongest = words.strongest_control(metrics)
+    if strongest is None:
+        _show(console, Text(f"\n{words.NO_CONTROLS}", "yellow"))
+        return
+    _heading(console, "Controls: balanced accuracy on the same images")
+    table = _table("sees only", "", "", "model above it by")
+    for control in metrics["controls"].values():
+        reached = control["balanced_accuracy"]
+        table.add_row(
+            Text(control["sees"]),
+            Text(words.number(reached)),
+            Text(words.interval(control.get("interval")), "dim"),
+            Text(f"{metrics['balanced_accuracy'] - reached:+.2f}"),
+        )
+    _show(console, table)
+    _show(console, Text(words.control_sentence(metrics, strongest), "bold"))
+
+
+def _class_table(metrics: Mapping[str, Any]) -> rich.table.Table:
+    """Returns two lines a class: the figures, and beneath them their intervals."""
+    table = _table("", "", "recall", "precision", "specif.", "F1", "AUROC")
+    for name, figures in metrics["per_class"].items():
+        ends = {
+            key: words.interval(metrics["intervals"].get(f"per_class.{name}.{key}"))
+            for key in ("recall", "auroc")
+        }
+        values = (figures[key] for key in ("recall", "precision", "specificity", "f1", "auroc"))
+        table.add_row(
+            Text(name, "bold"),
+            Text(words.counted(figures["n_images"], "image")),
+            *(Text(words.number(value)) for value in values),
+        )
+        table.add_row(
+            "",
+            Text(words.counted(figures["n_patients"], "patient"), "dim"),
+            *(Text(text, "dim") for text in (ends["recall"], "", "", "", ends["auroc"])),
+        )
+    return table
+
+
+def _print_legend(console: Console, metrics: Mapping[str, Any]) -> None:
+    legend = words.interval_legend(metrics)
+    if legend:
+        _show(console, Text(legend, "dim"))
+    if words.has_few(metrics):
+        _show(console, Text(f"{words.FEW_MARK} {words.FEW_WORDS}.", "yellow"))
+
+
+def _confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> rich.table.Table:
+    """Returns the matrix; its columns are numbered where their names would not fit."""
+    columns = [max(len(name), 6) + INDENT for name in classes]
+    named = max(map(len, classes)) + sum(columns) <= MATRIX_WIDTH
+    numbered = [f"{i} {name}" for i, name in enumerate(classes, start=1)]
+    heads = classes if named else [str(i) for i in range(1, len(classes) + 1)]
+    table = _table("", *heads)
+    for i, counts in enumerate(matrix):
+        cells = [Text(str(n), "bold" if i == j else "") for j, n in enumerate(counts)]
+        table.add_row(Text(classes[i] if named else numbered[i]), *cells)
+    return table
+
+
+def _note_list(notes: Sequence[str]) -> rich.table.Table:
+    table = rich.table.Table.grid(padding=(0, 1))
+    for note in notes:
+        table.add_row(Text("!", "bold yellow"), Text(note))
+    return table
+
+
+def _print_files(console: Console, run_folder: pathlib.Path) -> None:
+    _heading(console, "Files")
+    model = run_folder / "saved_model"
+    lines = {
+        "report": str(run_folder / "report.html"),
+        "model": str(model),
+        "predict": shlex.join(["python", "-m", "tfcovid.predict", f"--model={model}"]) + " FILE...",
+        "curves": shlex.join(["tensorboard", "--logdir", str(run_folder / "tensorboard")]),
+    }
+    for name, line in lines.items():
+        console.print(Text.assemble(" " * INDENT, (f"{name:<9}", "dim"), line), soft_wrap=True)
+
+
+def _table(*heads: str) -> rich.table.Table:
+    """Returns an empty table: names to the left, figures to the right, no lines."""
+    table = rich.table.Table(
+        box=None,
+        show_header=bool(heads),
+        header_style="dim",
+        padding=(0, INDENT, 0, 0),
+        pad_edge=False,
+    )
+    for i, head in enumerate(heads or ("", "", "")):
+        # A Text, for a str would be read as markup.
+        table.add_column(Text(head), justify="right" if i else "left", no_wrap=i > 0)
+    return table
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, "bold"), width=MAX_WIDTH)
+
+
+def _show(console: Console, content: rich.table.Table | Text) -> None:
+    console.print(rich.padding.Padding(content, (0, 0, 0, INDENT)), width=MAX_WIDTH)
