@@ -55,6 +55,13 @@ def test_confusion_cells_hold_count_and_share_of_the_truth():
     assert words == ["3\n75 %", "1\n25 %", "0\n0 %", "0\n0 %"]
 
 
+def test_class_names_are_no_markup():
+    names = ["$\\frac$", "<b>&"]
+    svg = plots.figure_to_svg(plots.confusion_matrix_figure([[1, 0], [0, 1]], names, ""), name="c")
+    words = [e.text for e in xml.etree.ElementTree.fromstring(svg).iter() if e.text]
+    assert set(names) <= set(words)
+
+
 def test_confusion_matrix_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"expected a matrix \[3, 3\].*\(2, 2\)"):
         plots.confusion_matrix_figure([[1, 0], [0, 1]], ["a", "b", "c"], "")

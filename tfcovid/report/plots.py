@@ -31,6 +31,7 @@ STYLE: Any = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
     "axes.linewidth": 0.6,
