@@ -1,6 +1,5 @@
 """How every command starts and how it fails: one clear line, never a traceback."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -21,8 +20,6 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
       command: does the work once the flags are parsed; takes what is left of argv, the
         program's name first, and returns the exit code, None for 0.
     """
-    # Before TensorFlow is imported: its start-up notes would bury what a user needs.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     def main(argv: Sequence[str]) -> int:
         try:

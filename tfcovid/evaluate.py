@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from flags import data_flags, evaluate_flags, parse, run_flags
 from tfcovid.entry import run_command
+from tfcovid.startup import import_tensorflow
 
 evaluate_flags.adopt_key_flags()
 
@@ -20,6 +21,7 @@ def evaluate(argv: Sequence[str]) -> None:
     if run_flags.WORKDIR.value is None:
         raise ValueError("--workdir: expected the folder of a finished run, found nothing")
     # TensorFlow takes seconds to import: not before the flags are known to be right.
+    import_tensorflow()
     from tfcovid.experiment.evaluation import evaluate_run
 
     evaluate_run(

@@ -17,9 +17,12 @@ from absl import flags as absl_flags
 
 from flags import predict_flags
 from tfcovid.entry import run_command
+from tfcovid.startup import import_tensorflow
 from tfcovid.whole_file import whole_file
 
 absl_flags.adopt_module_key_flags(predict_flags)
+# Flags may also stand behind the files, as a shell's file pattern leaves them.
+absl_flags.FLAGS.set_gnu_getopt()
 
 
 def predict(argv: Sequence[str]) -> int:
@@ -28,6 +31,7 @@ def predict(argv: Sequence[str]) -> int:
         raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
     files = named_files(argv[1:], predict_flags.PATTERN.value)
     # TensorFlow takes seconds to import: not before the flags are known to be right.
+    import_tensorflow()
     from tfcovid.serving.client import load_signature, predict_files
 
     signature = load_signature(pathlib.Path(predict_flags.MODEL.value))

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from flags import parse
+from flags import flag_file, parse
 from tfcovid.entry import run_command
+from tfcovid.startup import import_tensorflow
 
 parse.adopt_key_flags()
 
@@ -13,9 +14,10 @@ def train(argv: Sequence[str]) -> None:
     parse.refuse_stray_arguments(argv)
     config = parse.config_from_flags()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
+    import_tensorflow()
     from tfcovid.experiment.run import run
 
-    run(config, flag_lines=parse.flag_file_lines())
+    run(config, flag_lines=flag_file.flag_file_lines(config))
 
 
 if __name__ == "__main__":

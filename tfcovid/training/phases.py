@@ -78,7 +78,8 @@ class TrainingPlan:
       steps_per_epoch: steps that show each training image once.
       weight_decay: of AdamW.
       warmup_epochs: epochs of linear warm-up in each phase.
-      patience: epochs without a better selection figure before a phase ends.
+      patience: epochs without a better selection figure before a phase ends; 0
+        never ends one early.
       precision: name of the Keras dtype policy.
       initial_loss_scale: first loss scale under mixed_float16.
       jit_compile: whether XLA compiles the step.
@@ -135,13 +136,12 @@ def run_phase(
         steps_per_epoch=plan.steps_per_epoch,
         validation_data=validation,
         verbose=0,
+        shuffle=False,  # the stream has its own order
         callbacks=[
             ProgressBar(console, phase.title, plan.batch_size),
             StopOnNonFiniteLoss(),
             best,
-            keras.callbacks.EarlyStopping(
-                monitor=SELECTION_FIGURE, mode="min", patience=plan.patience
-            ),
+            *early_stopping(plan.patience),
             PhaseBoard(
                 board_folder / phase.name,
                 augmented=augmented,
@@ -150,6 +150,13 @@ def run_phase(
         ],
     )
     return history.history
+
+
+def early_stopping(patience: int) -> list[keras.callbacks.Callback]:
+    """Returns the callback that ends a phase without progress; none for patience 0."""
+    if not patience:
+        return []
+    return [keras.callbacks.EarlyStopping(monitor=SELECTION_FIGURE, mode="min", patience=patience)]
 
 
 def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan) -> None:

@@ -1,0 +1,179 @@
+import io
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.models.classifier import build_classifier
+from tfcovid.serving.exported import ExportedClassifier, save_exported
+
+CLASSES = ("Normal", "Pneumonia", "COVID-19")
+PREPROCESSING = Preprocessing(image_size=32, channels=1, mean=(0.5,), std=(0.25,))
+
+# Runs where none of this project's code can be imported.
+PLAIN_CLIENT = """
+import json, pathlib, sys
+import tensorflow as tf
+assert not any(name.split(".")[0] in ("tfcovid", "flags") for name in sys.modules)
+model = tf.saved_model.load(sys.argv[1])
+contents = [pathlib.Path(name).read_bytes() for name in sys.argv[2:]]
+outputs = model.signatures["serving_default"](image_bytes=tf.constant(contents))
+print(json.dumps({
+    "probabilities": outputs["probabilities"].numpy().tolist(),
+    "labels": [label.decode() for label in outputs["labels"].numpy()],
+    "decision": [name.decode() for name in outputs["decision"].numpy()],
+}))
+"""
+
+
+def random_model(num_outputs):
+    """Returns a tiny classifier whose every variable, BN statistics too, is random."""
+    model = build_classifier(backbone="tiny", num_outputs=num_outputs, image_size=32, channels=1)
+    rng = np.random.default_rng(num_outputs)
+    model.set_weights(
+        [
+            rng.uniform(0.5, 1.5, w.shape) * rng.choice([-1, 1], w.shape) * 0.3
+            if w.ndim > 1
+            else rng.uniform(0.5, 1.5, w.shape)
+            for w in model.get_weights()
+        ]
+    )
+    return model
+
+
+def exported(num_outputs, threshold=None, temperature=170.0):
+    classes = CLASSES if num_outputs > 1 else ("Normal", "Pneumonia")
+    return ExportedClassifier(
+        random_model(num_outputs),
+        preprocessing=PREPROCESSING,
+        classes=classes,
+        temperature=temperature,
+        threshold=threshold,
+    )
+
+
+def encode(image, format="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=format)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def encoded():
+    """Non-square images of several sizes and modes."""
+    rng = np.random.default_rng(0)
+    return [
+        encode(rng.integers(0, 256, (40, 71), np.uint8)),
+        encode(rng.integers(0, 256, (90, 33, 3), np.uint8)),
+        encode(rng.integers(0, 256, (64, 64, 3), np.uint8), "JPEG"),
+        encode(rng.integers(0, 256, (20, 17), np.uint8), "JPEG"),
+        encode(rng.integers(0, 65536, (50, 41), np.uint16)),
+    ]
+
+
+def softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def test_served_probabilities_are_those_of_the_model(encoded):
+    module = exported(3)
+    served = module.serving_default(tf.constant(encoded))
+    inputs = np.stack([PREPROCESSING(image).numpy() for image in encoded])
+    logits = module.model(inputs, training=False).numpy().astype(np.float64)
+    np.testing.assert_allclose(served["probabilities"], softmax(logits / 170), rtol=1e-5)
+    assert np.ptp(served["probabilities"].numpy(), axis=0).max() > 1e-3
+
+
+def test_two_classes_have_two_probabilities_from_one_logit(encoded):
+    module = exported(1, threshold=0.5)
+    served = module.serving_default(tf.constant(encoded))
+    inputs = np.stack([PREPROCESSING(image).numpy() for image in encoded])
+    logits = module.model(inputs, training=False).numpy()[:, 0].astype(np.float64) / 170
+    expected = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(served["probabilities"][:, 1], expected, rtol=1e-5)
+    np.testing.assert_allclose(served["probabilities"][:, 0], 1 - expected, rtol=1e-5)
+
+
+def test_threshold_decides_between_two_classes(encoded):
+    even = exported(1, threshold=0.5)
+    probs = even.serving_default(tf.constant(encoded))["probabilities"]
+    threshold = float(np.median(probs.numpy()[:, 1]))
+    module = exported(1, threshold=threshold)
+    served = module.serving_default(tf.constant(encoded))
+    expected = [
+        b"Pneumonia" if p >= np.float32(threshold) else b"Normal" for p in probs.numpy()[:, 1]
+    ]
+    assert list(served["decision"].numpy()) == expected
+    assert set(expected) == {b"Normal", b"Pneumonia"}
+
+
+def test_one_image_is_served_as_in_a_batch(encoded):
+    module = exported(3)
+    together = module.serving_default(tf.constant(encoded))["probabilities"].numpy()
+    alone = [
+        module.serving_default(tf.constant([one]))["probabilities"].numpy()[0] for one in encoded
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_saved_model_serves_the_same_without_this_code(tmp_path, encoded):
+    module = exported(3)
+    save_exported(module, tmp_path / "saved_model")
+    files = [tmp_path / f"{index}.img" for index in range(len(encoded))]
+    for path, content in zip(files, encoded, strict=True):
+        path.write_bytes(content)
+    client = subprocess.run(
+        [sys.executable, "-I", "-c", PLAIN_CLIENT, tmp_path / "saved_model", *files],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    outputs = json.loads(client.stdout)
+    expected = module.serving_default(tf.constant(encoded))
+    np.testing.assert_allclose(outputs["probabilities"], expected["probabilities"], atol=1e-6)
+    assert outputs["labels"] == list(CLASSES)
+    assert outputs["decision"] == [name.decode() for name in expected["decision"].numpy()]
+
+
+def test_half_precision_model_is_served_in_float32(tmp_path, encoded):
+    from tfcovid.models.classifier import as_float32
+
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        trained = random_model(3)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    module = ExportedClassifier(
+        as_float32(trained),
+        preprocessing=PREPROCESSING,
+        classes=CLASSES,
+        temperature=1.0,
+        threshold=None,
+    )
+    save_exported(module, tmp_path / "saved_model")
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    concrete = loaded.signatures["serving_default"]
+    half = {
+        op.name
+        for op in concrete.graph.get_operations()
+        for t in op.outputs
+        if t.dtype == tf.float16
+    }
+    assert not half
+    assert {variable.dtype for variable in concrete.variables} == {tf.float32}
+
+
+def test_saved_model_does_not_overwrite_one_that_is_there(tmp_path):
+    save_exported(exported(3), tmp_path / "saved_model")
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    with pytest.raises(OSError, match="not empty"):
+        save_exported(exported(3), tmp_path / "saved_model")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
