@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Grid = NDArray[np.floating]
-"""A picture of one quantity, float [size, size]."""
+from tfcovid.data.sources.phantom_field import Grid, smooth_step
 
 _EDGE = 0.013  # width of a sharp anatomical edge: about one pixel of 96
 
@@ -47,22 +46,22 @@ class Anatomy:
         """Returns the anatomy of a random patient; sex is F or M."""
         breast = rng.uniform(0.0, 1.0)
         return Anatomy(
-            apex=rng.uniform(-0.295, -0.255),
-            base=rng.uniform(0.225, 0.275),
-            width=rng.uniform(0.275, 0.325),
-            shape=rng.uniform(1.9, 2.8),
+            apex=rng.uniform(-0.31, -0.27),
+            base=rng.uniform(0.25, 0.295),
+            width=rng.uniform(0.28, 0.325),
+            shape=rng.uniform(2.0, 3.2),
             dome=rng.uniform(0.06, 0.11),
             tilt=rng.uniform(0.0, 0.035),
             mediastinum=rng.uniform(0.038, 0.056),
-            heart=rng.uniform(0.105, 0.145),
-            heart_turn=rng.uniform(0.3, 0.8),
-            arch=rng.uniform(0.025, 0.045),
+            heart=rng.uniform(0.11, 0.145),
+            heart_turn=rng.uniform(0.5, 0.95),
+            arch=rng.uniform(0.022, 0.036),
             torso=rng.uniform(0.385, 0.45),
             shoulder=rng.uniform(0.35, 0.75),
             rib_gap=rng.uniform(0.062, 0.078),
             rib_offset=rng.uniform(0.0, 1.0),
             rib_slope=rng.uniform(-0.1, 0.35),
-            clavicle=rng.uniform(-0.245, -0.205),
+            clavicle=rng.uniform(-0.25, -0.215),
             breast=breast if sex == "F" else 0.0,
             gas=rng.uniform(-0.03, 0.05),
             vessels=(_vessel_profile(rng), _vessel_profile(rng)),
@@ -117,8 +116,9 @@ def draw_chest(anatomy: Anatomy, pose: Pose, image_size: int) -> Chest:
     diaphragm = base - anatomy.dome * (1.0 - crest**2) - anatomy.tilt * (u < 0)
 
     heart = _heart(u, v, anatomy, pose, base)
-    arch = np.hypot(u - anatomy.mediastinum, v + 0.13) - anatomy.arch
-    middle = np.maximum(heart, _inside(np.maximum(anatomy.mediastinum - side, -arch)))
+    arch = np.hypot(u - anatomy.mediastinum, v + 0.14) - anatomy.arch
+    waist = anatomy.mediastinum + 0.04 * fall**2  # wider towards the heart
+    middle = np.maximum(heart, _inside(np.maximum(waist - side, -arch)))
     margin = np.minimum(np.minimum(lateral - side, diaphragm - v), v - anatomy.apex)
     lungs = _inside(margin) * (1.0 - middle)
 
@@ -148,18 +148,17 @@ def _body_grid(pose: Pose, image_size: int) -> tuple[Grid, Grid]:
 
 
 def _inside(distance: Grid, edge: float = _EDGE) -> Grid:
-    """1 where the signed distance is well positive, 0 where negative, a smooth step between."""
-    step = np.clip(distance / (2.0 * edge) + 0.5, 0.0, 1.0)
-    return step * step * (3.0 - 2.0 * step)
+    """1 where the signed distance to the edge is well positive, 0 where well negative."""
+    return smooth_step(distance, 2.0 * edge)
 
 
 def _heart(u: Grid, v: Grid, anatomy: Anatomy, pose: Pose, base: float) -> Grid:
     """An ellipse whose apex points to the patient's left and down."""
     cos, sin = np.cos(anatomy.heart_turn), np.sin(anatomy.heart_turn)
-    x, y = u - 0.35 * anatomy.heart, v - (base - 0.13)
+    x, y = u - 0.35 * anatomy.heart, v - (base - 0.15)
     half = anatomy.heart * pose.heart
-    radius = np.hypot((cos * x + sin * y) / (1.15 * half), (cos * y - sin * x) / (0.95 * half))
-    return _inside((1.0 - radius) * half)
+    radius = np.hypot((cos * x + sin * y) / (1.25 * half), (cos * y - sin * x) / (0.9 * half))
+    return _inside((1.0 - radius) * half, 0.018)
 
 
 def _bones(u: Grid, v: Grid, anatomy: Anatomy, *, reach: Grid) -> Grid:
@@ -225,14 +224,16 @@ def _surroundings(
     """Everything around the lungs: trunk, neck, arms, spine, airway, abdomen, bones."""
     side = np.abs(u)
     shoulders = v + 0.36 - anatomy.shoulder * np.maximum(side - 0.13, 0.0) ** 1.5
-    neck = np.minimum(0.10 - side + 0.2 * np.maximum(v + 0.42, 0.0), v + 0.6)
+    neck = np.minimum(0.12 - side + 0.2 * np.maximum(v + 0.42, 0.0), v + 0.6)
     trunk = np.minimum(anatomy.torso - side + 0.12 * np.maximum(-0.12 - v, 0.0), shoulders)
     arms = np.minimum(np.minimum(shoulders, side - anatomy.torso - 0.025), 0.6 - side)
     body = np.maximum(_inside(np.maximum(trunk, neck), 0.02), 0.8 * _inside(arms, 0.015))
 
-    spine = _inside(0.032 - side, 0.012) * (0.8 + 0.2 * np.cos(2.0 * np.pi * v / 0.052))
+    spine = _inside(0.034 - side, 0.016) * (0.75 + 0.25 * np.cos(2.0 * np.pi * v / 0.052))
     airway = _inside(0.014 - np.abs(u - 0.004), 0.01) * _inside(-0.07 - v, 0.03)
     gas = _inside(anatomy.gas - np.hypot((u - 0.17) / 1.4, v - anatomy.base - 0.02), 0.015)
-    tissue = 0.50 + 0.10 * np.maximum(middle, heart) + 0.14 * abdomen + 0.16 * spine
+    tissue = (
+        0.48 + 0.12 * middle + 0.13 * abdomen + 0.10 * spine * (1.0 - 0.6 * heart - 0.3 * abdomen)
+    )
     tissue += 0.16 * bones * (1.0 - middle) * (1.0 - 0.7 * abdomen) - 0.16 * airway - 0.25 * gas
     return (body * (tissue - 0.25 * np.maximum(side - 0.2, 0.0))).astype(np.float32)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tfcovid.data.sources.phantom import Chest, Grid
+from tfcovid.data.sources.phantom import Chest
+from tfcovid.data.sources.phantom_field import Grid, smooth_noise
 
 # A letter on the film, which real films carry too: which side is the patient's right.
 _LETTER_R = np.array(
@@ -26,8 +27,8 @@ def expose(chest: Chest, opacity: Grid, rng: np.random.Generator) -> NDArray[np.
       rng: generator of all that differs from film to film.
     """
     clear = np.clip(1.0 - opacity, 0.0, 1.0)
-    grain = _smooth_noise(rng, opacity.shape, 0.02) * rng.uniform(0.02, 0.06)
-    shade = _smooth_noise(rng, opacity.shape, 0.15) * rng.uniform(0.03, 0.10)
+    grain = smooth_noise(rng, opacity.shape, 0.02) * rng.uniform(0.02, 0.06)
+    shade = smooth_noise(rng, opacity.shape, 0.15) * rng.uniform(0.03, 0.10)
     tissue: Grid = 0.35 * chest.bones + 0.5 * chest.vessels * clear + 0.5 * chest.haze
     tissue += 0.25 * chest.height * rng.uniform(-0.5, 1.0) + 1.0 * opacity + grain + shade
     tissue += _nipples(chest, rng)
@@ -84,10 +85,3 @@ def _stamp_letter(film: Grid, rng: np.random.Generator) -> None:
     column = int(rng.integers(scale, int(0.2 * len(film))))
     patch = film[row : row + height, column : column + width]
     np.maximum(patch, 0.95 * letter, out=patch)
-
-
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Grid:
-    """Noise of mean 0 and standard deviation 1; scale is a fraction of the image side."""
-    field = rng.standard_normal(shape, dtype=np.float32)
-    field = ndimage.gaussian_filter(field, scale * shape[0], truncate=3.0)
-    return (field - field.mean()) / field.std()

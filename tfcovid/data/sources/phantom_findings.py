@@ -7,9 +7,9 @@ sits, so that all images of a patient show the same lesion, and the image's how 
 from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage
 
-from tfcovid.data.sources.phantom import Chest, Grid
+from tfcovid.data.sources.phantom import Chest
+from tfcovid.data.sources.phantom_field import Grid, smooth_noise, smooth_step
 
 Rng = np.random.Generator
 
@@ -36,32 +36,32 @@ def lobar_consolidation(chest: Chest, patient: Rng, image: Rng) -> Grid:
 
 
 def _lobe(chest: Chest, patient: Rng, image: Rng, *, right: bool) -> Grid:
-    middle, half = patient.uniform(0.15, 0.85), patient.uniform(0.13, 0.22)
+    middle, half = patient.uniform(0.15, 0.85), patient.uniform(0.15, 0.23)
     slant, inner, outer = (
         patient.uniform(-0.3, 0.3),
-        patient.uniform(0.6, 1.3),
+        patient.uniform(0.7, 1.3),
         patient.uniform(-0.3, 0.2),
     )
     sharp_above = patient.random() < 0.5
     half *= image.uniform(0.9, 1.1)
     position = chest.height + slant * (chest.depth - 0.5) - middle
     soft, sharp = 0.16, 0.03
-    above = _ramp(position + half, sharp if sharp_above else soft)
-    below = _ramp(half - position, soft if sharp_above else sharp)
-    across = _ramp(chest.depth - outer, 0.2) * _ramp(inner - chest.depth, 0.25)
+    above = smooth_step(position + half, sharp if sharp_above else soft)
+    below = smooth_step(half - position, soft if sharp_above else sharp)
+    across = smooth_step(chest.depth - outer, 0.2) * smooth_step(inner - chest.depth, 0.25)
     lung = chest.u < 0 if right else chest.u > 0
-    mottle = 1.0 + 0.25 * _noise(image, chest.u.shape, 0.04)
-    return above * below * across * lung * mottle * image.uniform(0.75, 1.0)
+    mottle = 1.0 + 0.25 * smooth_noise(image, chest.u.shape, 0.04)
+    return above * below * across * lung * mottle * image.uniform(0.6, 1.0)
 
 
 def interstitial_pattern(chest: Chest, patient: Rng, image: Rng) -> Grid:
     """Returns a fine net over both lungs: the viral pattern, float32 [size, size], 0..1."""
     centre = patient.uniform(0.0, 1.0)
     central = 0.55 + 0.45 * (1.0 - np.abs(chest.depth - centre))
-    net = 1.0 - np.abs(_noise(image, chest.u.shape, patient.uniform(0.016, 0.022)))
+    net = 1.0 - np.abs(smooth_noise(image, chest.u.shape, patient.uniform(0.013, 0.018)))
     net = np.clip(net, 0.0, 1.0) ** 2
-    patchy = np.clip(0.8 + 0.35 * _noise(image, chest.u.shape, 0.12), 0.3, 1.2)
-    return central * patchy * net * image.uniform(0.7, 1.0)
+    patchy = np.clip(0.8 + 0.35 * smooth_noise(image, chest.u.shape, 0.12), 0.3, 1.2)
+    return central * patchy * net * image.uniform(0.4, 0.9)
 
 
 def ground_glass(chest: Chest, patient: Rng, image: Rng) -> Grid:
@@ -74,9 +74,9 @@ def ground_glass(chest: Chest, patient: Rng, image: Rng) -> Grid:
             place, size = patient.uniform(0.25, 0.95), patient.uniform(0.1, 0.2)
             growth = size * image.uniform(0.85, 1.15)
             along = np.maximum(along, np.exp(-0.5 * ((chest.height - place) / growth) ** 2))
-        opacity += lung * along * image.uniform(0.7, 1.0)
-    mottle = 1.0 + 0.3 * _noise(image, chest.u.shape, 0.03)
-    return opacity * _ramp(reach - chest.depth, 0.3) * mottle * 0.8
+        opacity += lung * along * image.uniform(0.6, 1.0)
+    mottle = 1.0 + 0.3 * smooth_noise(image, chest.u.shape, 0.03)
+    return opacity * smooth_step(reach - chest.depth, 0.3) * mottle * 0.8
 
 
 FINDINGS: dict[str, Callable[[Chest, Rng, Rng], Grid]] = {
@@ -85,15 +85,3 @@ FINDINGS: dict[str, Callable[[Chest, Rng, Rng], Grid]] = {
     "Viral": interstitial_pattern,
     "COVID-19": ground_glass,
 }
-
-
-def _ramp(distance: Grid, width: float) -> Grid:
-    step = np.clip(distance / width + 0.5, 0.0, 1.0)
-    return step * step * (3.0 - 2.0 * step)
-
-
-def _noise(rng: Rng, shape: tuple[int, ...], scale: float) -> Grid:
-    """Smooth noise of mean 0 and standard deviation 1; scale is a fraction of the image side."""
-    field = rng.standard_normal(shape, dtype=np.float32)
-    field = ndimage.gaussian_filter(field, scale * shape[0], truncate=3.0)
-    return (field - field.mean()) / field.std()

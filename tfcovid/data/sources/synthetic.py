@@ -5,7 +5,6 @@ number only (Philox, keyed per image), so neither order nor parallelism can chan
 films have names, format and anatomy like all others: the lungs alone tell.
 """
 
-import dataclasses
 import os
 import shutil
 import tempfile
@@ -14,23 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from tfcovid.data.sources.phantom import Anatomy, Pose, draw_chest
 from tfcovid.data.sources.phantom_film import expose
 from tfcovid.data.sources.phantom_findings import FINDINGS
+from tfcovid.data.sources.synthetic_plan import FEWEST_PATIENTS, Film, Stream, generator, plan_films
 
 DRAWING_VERSION = 1  # raise it whenever a pixel or a name changes: it is part of the folder's name
 
 _METADATA = "Chest_xray_Corona_Metadata.csv"
 _IMAGES = Path("Coronahack-Chest-XRay-Dataset", "Coronahack-Chest-XRay-Dataset")
 _JPEG_QUALITY = 92
-
-# Shares of the patients. A fifth of the smallest class must leave 30 patients in a test split.
-_SHARES = {"Normal": 0.255, "Bacterial": 0.39, "Viral": 0.269, "COVID-19": 0.086}
-_IMAGES_PER_PATIENT = (0.45, 0.35, 0.15, 0.05)  # chances of 1, 2, 3, 4
-_TEST_SHARE = 0.12  # Dataset_type TEST; as in the original it has no COVID-19
-_FEWEST_PATIENTS = 12  # three of each finding can be split into three parts
 
 # Finding -> Label, Label_2_Virus_category, Label_1_Virus_category, spelled as the original does.
 _CSV_LABELS = {
@@ -39,32 +34,6 @@ _CSV_LABELS = {
     "Viral": ("Pnemonia", "", "Virus"),
     "COVID-19": ("Pnemonia", "COVID-19", "Virus"),
 }
-
-# Streams of random numbers that must not meet.
-_PLAN, _PATIENT, _IMAGE = range(3)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Patient:
-    number: int  # counts all patients; says nothing of the finding
-    finding: str
-    number_in_name: int  # counts the patients of one name pattern
-    images: int
-    test: bool
-    view: str
-    sex: str
-    age: int
-
-
-@dataclasses.dataclass(frozen=True)
-class _Film:
-    number: int
-    name: str
-    patient: _Patient
-
-    @property
-    def folder(self) -> str:
-        return "test" if self.patient.test else "train"
 
 
 def write_synthetic(
@@ -81,7 +50,8 @@ def write_synthetic(
       folder: where to write; must not exist yet. Its parents are made.
       seed: >= 0; another seed gives other patients.
       image_size: side of the square images in pixels, >= 32.
-      patients: number of patients, >= 12; each has 1 to 4 images, 1.8 on average.
+      patients: number of patients, >= 12, to within the rounding of the findings' shares; each
+        finding has three at least. A patient has 1 to 4 images, 1.8 on average.
       progress: called as progress(images_done, images) after each image.
 
     Raises:
@@ -93,14 +63,14 @@ def write_synthetic(
     for name, value, least in (
         ("seed", seed, 0),
         ("image_size", image_size, 32),
-        ("patients", patients, _FEWEST_PATIENTS),
+        ("patients", patients, FEWEST_PATIENTS),
     ):
         if value < least:
             raise ValueError(f"{name} must be at least {least}. Received: {name}={value}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        films = _plan_films(_plan_patients(patients, seed), seed)
+        films = plan_films(patients, seed=seed)
         _write_images(films, beside / _IMAGES, seed, image_size, progress)
         _write_tables(films, beside)
         beside.chmod(0o755)  # mkdtemp makes it private
@@ -141,60 +111,22 @@ def synthetic_folder(
     return folder
 
 
-def _generator(seed: int, stream: int, number: int = 0) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, stream, number))))
-
-
-def _plan_patients(patients: int, seed: int) -> list[_Patient]:
-    """Says who the patients are. Only the finding, the name and TEST depend on each other."""
-    rng = _generator(seed, _PLAN)
-    counts = {finding: max(3, round(share * patients)) for finding, share in _SHARES.items()}
-    findings = [finding for finding, count in counts.items() for _ in range(count)]
-    rng.shuffle(findings)
-    numbers_in_name: dict[str, int] = {}
-    plan = []
-    for number, finding in enumerate(findings, start=1):
-        pattern = "virus" if finding in ("Viral", "COVID-19") else finding
-        numbers_in_name[pattern] = numbers_in_name.get(pattern, 0) + 1
-        images = 1 + int(rng.choice(len(_IMAGES_PER_PATIENT), p=_IMAGES_PER_PATIENT))
-        test = bool(rng.random() < _TEST_SHARE) and finding != "COVID-19"
-        view = "PA" if rng.random() < 0.6 else "AP"
-        sex = "F" if rng.random() < 0.5 else "M"
-        age = int(rng.integers(18, 90))
-        in_name = numbers_in_name[pattern]
-        plan.append(_Patient(number, finding, in_name, images, test, view, sex, age))
-    return plan
-
-
-def _plan_films(patients: list[_Patient], seed: int) -> list[_Film]:
-    """Names the films after Kermany's patterns, TRAIN before TEST."""
-    films: list[_Film] = []
-    films_of_pattern: dict[str, int] = {}
-    for patient in sorted(patients, key=lambda patient: (patient.test, patient.number)):
-        for image in range(1, patient.images + 1):
-            pattern = {"Normal": "IM", "Bacterial": "bacteria"}.get(patient.finding, "virus")
-            running = films_of_pattern[pattern] = films_of_pattern.get(pattern, 0) + 1
-            if pattern == "IM":
-                prefix = "NORMAL2-IM" if patient.number_in_name % 2 else "IM"
-                name = f"{prefix}-{patient.number_in_name:04d}-{image:04d}.jpeg"
-            else:
-                name = f"person{patient.number_in_name}_{pattern}_{running}.jpeg"
-            films.append(_Film(len(films), name, patient))
-    return films
-
-
-def _draw(film: _Film, seed: int, image_size: int) -> np.ndarray:
+def _draw(film: Film, seed: int, image_size: int) -> NDArray[np.uint8]:
     """Draws one film, uint8 [image_size, image_size]."""
-    patient_rng = _generator(seed, _PATIENT, film.patient.number)
-    image_rng = _generator(seed, _IMAGE, film.number)
-    anatomy = Anatomy.draw(patient_rng, sex=film.patient.sex)
-    chest = draw_chest(anatomy, Pose.draw(image_rng, view=film.patient.view), image_size)
-    opacity = FINDINGS[film.patient.finding](chest, patient_rng, image_rng)
-    return expose(chest, opacity, image_rng)
+    patient = film.patient
+    film_rng = generator(seed, Stream.FILM, film.number)
+    anatomy = Anatomy.draw(generator(seed, Stream.ANATOMY, patient.number), sex=patient.sex)
+    chest = draw_chest(anatomy, Pose.draw(film_rng, view=patient.view), image_size)
+    opacity = FINDINGS[patient.finding](
+        chest,
+        generator(seed, Stream.LESION_SITE, patient.number),
+        generator(seed, Stream.LESION_GROWTH, film.number),
+    )
+    return expose(chest, opacity, film_rng)
 
 
 def _write_images(
-    films: list[_Film],
+    films: list[Film],
     folder: Path,
     seed: int,
     image_size: int,
@@ -209,7 +141,7 @@ def _write_images(
             progress(done, len(films))
 
 
-def _write_tables(films: list[_Film], folder: Path) -> None:
+def _write_tables(films: list[Film], folder: Path) -> None:
     labels = [_CSV_LABELS[film.patient.finding] for film in films]
     metadata = pd.DataFrame(
         {
