@@ -96,8 +96,8 @@ def test_a_step_equals_the_keras_layer_for_any_shape(shape, seed, training):
     outputs = _step(ours, images, upstream, training=training)
     expected = _step(theirs, images, upstream, training=training)
     # With few values a channel the gradient of x is a difference of nearly equal numbers.
-    compared = slice(None) if np.prod(shape[:3]) > 8 or not training else np.r_[0, 2:6]
-    for index in np.arange(6)[compared]:
+    ill_conditioned = training and np.prod(shape[:3]) <= 8
+    for index in [0, 2, 3, 4, 5] if ill_conditioned else range(6):
         scale = np.abs(expected[index]).max() + 1
         np.testing.assert_allclose(outputs[index] / scale, expected[index] / scale, atol=1e-4)
 
