@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app
+from absl import app, logging
 
 from flags import parse
 
@@ -22,6 +22,8 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     """
 
     def main(argv: Sequence[str]) -> int:
+        # TensorFlow notes through absl what it writes where; a warning still shows.
+        logging.set_verbosity(logging.WARNING)
         try:
             return command(argv) or 0
         except (ValueError, OSError, FloatingPointError) as error:

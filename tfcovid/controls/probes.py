@@ -43,10 +43,9 @@ def thumbnail(images: np.ndarray, size: int = THUMBNAIL_SIZE) -> np.ndarray:
     """
     edges = np.linspace(0, images.shape[1], min(size, images.shape[1]) + 1).round().astype(int)
     lengths = np.diff(edges)
-    blocks = images[..., 0].astype(np.float32)
-    blocks = np.add.reduceat(blocks, edges[:-1], axis=1) / lengths[:, None]
-    blocks = np.add.reduceat(blocks, edges[:-1], axis=2) / lengths
-    return blocks.reshape(len(images), -1)
+    rows = np.add.reduceat(images[..., 0], edges[:-1], axis=1, dtype=np.float32)
+    blocks = np.add.reduceat(rows, edges[:-1], axis=2) / np.outer(lengths, lengths)
+    return blocks.reshape(len(images), -1).astype(np.float32)
 
 
 def histogram(images: np.ndarray, bins: int = HISTOGRAM_BINS) -> np.ndarray:

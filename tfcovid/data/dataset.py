@@ -190,7 +190,7 @@ def _without(
     manifest: Manifest, failures: Mapping[int, str], root: pathlib.Path, on_bad_image: str
 ) -> Manifest:
     """Returns the manifest without the images that did not decode; the index keeps its gaps."""
-    bad = np.array(sorted(failures))
+    bad = sorted(failures)
     reasons = [failures[index] for index in bad]
     first = root / manifest.frame["path"].iloc[bad[0]]
     if on_bad_image == "fail":

@@ -87,7 +87,7 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
         is not in the data, or an image whose bytes have changed since.
     """
     earlier = read_manifest(path, classes=classes).set_index("image")
-    absent = earlier.index.difference(frame["image"])
+    absent = earlier.index.difference(pd.Index(frame["image"]))
     if len(absent):
         raise ValueError(
             f"--manifest={path}: {len(absent)} of its images are not in the data: {listing(absent)}"

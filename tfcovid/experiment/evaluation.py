@@ -16,7 +16,7 @@ from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import Prediction, load_signature, predict_files
 from tfcovid.training import run_record
-from tfcovid.training.progress import counting_bar
+from tfcovid.training.progress import counting_bar, open_console
 
 BATCH_SIZE = 16
 BOOTSTRAP_SEED = 0
@@ -44,7 +44,7 @@ def evaluate_run(
     Raises:
       ValueError: if the run is not finished, or the data cannot be read.
     """
-    console = rich.console.Console(highlight=False)
+    console = open_console()
     folder = run_record.RunFolder(workdir)
     if not folder.metrics.is_file():
         raise ValueError(

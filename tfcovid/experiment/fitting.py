@@ -27,8 +27,8 @@ def train(
     machine: runtime.Runtime,
     folder: run_record.RunFolder,
     console: rich.console.Console,
-) -> pd.DataFrame:
-    """Trains all phases, keeps the best model in the folder, returns a row an epoch."""
+) -> None:
+    """Trains all phases; leaves the best model and the history in the folder."""
     settings = config.training
     num_train = len(dataset.rows("train"))
     plan = TrainingPlan(
@@ -68,10 +68,5 @@ def train(
             console=console,
         )
         histories.append((phase.name, history))
-    console.print(
-        f"best: epoch {best.best_epoch + 1} of {best.best_phase}, "
-        f"validation macro log-loss {best.best:.4f}"
-    )
-    history = pd.DataFrame(merge_histories(histories))
-    write_csv(history, folder.history)
-    return history
+    console.print(best.describe())
+    write_csv(pd.DataFrame(merge_histories(histories)), folder.history)

@@ -21,24 +21,24 @@ def effective_prior(config: Config, counts: np.ndarray) -> np.ndarray:
     return class_weights.effective_prior(counts, mechanism, beta=config.loss.effective_number_beta)
 
 
-def stream_weights(config: Config, dataset: Dataset) -> dict[str, np.ndarray]:
-    """Returns what --imbalance gives the training stream: weights of the loss, or of the draw.
+def stream_weights(config: Config, dataset: Dataset) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Returns each training image's weight in the loss and in the draw; one at most is there.
 
-    Computed from the training split alone.
+    Both are float64 [n], in the order of the training rows, from the training split alone.
     """
     labels = dataset.labels[dataset.rows("train")]
     counts = training_counts(dataset)
     match config.loss.imbalance:
         case choices.Imbalance.CLASS_WEIGHT:
-            return {"example_weights": class_weights.inverse_frequency(counts)[labels]}
+            return class_weights.inverse_frequency(counts)[labels], None
         case choices.Imbalance.EFFECTIVE_NUMBER:
             beta = config.loss.effective_number_beta
             weights = class_weights.effective_number(counts, beta=beta)
-            return {"example_weights": weights[labels]}
+            return weights[labels], None
         case choices.Imbalance.WEIGHTED_SAMPLING:
-            return {"sampling_weights": class_weights.sampling_weights(labels, len(counts))}
+            return None, class_weights.sampling_weights(labels, len(counts))
         case _:
-            return {}
+            return None, None
 
 
 def binary_alpha(alpha: FocalAlpha, counts: np.ndarray) -> float | None:

@@ -14,7 +14,7 @@ from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.imbalance import stream_weights
-from tfcovid.models.weights_file import read_contract
+from tfcovid.models.input_contract import read_contract
 from tfcovid.training.progress import counting_bar
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
@@ -127,6 +127,7 @@ def training_stream(
 ) -> tf.data.Dataset:
     """Returns the endless training batches from an epoch on."""
     rows = dataset.rows("train")
+    example_weights, sampling_weights = stream_weights(config, dataset)
     return training_dataset(
         dataset.images,
         dataset.image_index[rows],
@@ -137,7 +138,8 @@ def training_stream(
         seed=config.run.seed,
         start_epoch=first_epoch,
         num_parallel_calls=config.data.num_parallel_calls,
-        **stream_weights(config, dataset),
+        example_weights=example_weights,
+        sampling_weights=sampling_weights,
     )
 
 

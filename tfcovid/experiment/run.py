@@ -3,10 +3,10 @@
 import datetime
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import pandas as pd
-import rich.console
 
 from flags import config_json
 from flags.config import Config
@@ -24,6 +24,7 @@ from tfcovid.report.html import write_report
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.exported import ExportedClassifier, save_exported
 from tfcovid.training import run_record, runtime
+from tfcovid.training.progress import open_console
 from tfcovid.whole_file import write_text_whole
 
 
@@ -42,10 +43,10 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
       OSError: if a file cannot be read or written.
       FloatingPointError: if the loss is no longer finite.
     """
-    console = rich.console.Console(highlight=False)
+    console = open_console()
     folder = run_record.RunFolder(config.run.workdir or default_workdir(config))
     folder.refuse_if_used()
-    machine = runtime.configure(seed=config.run.seed, precision=config.training.precision)
+    machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     console.print(f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     task_labels = TASK_LABELS[config.data.task]
     preprocessing = choose_preprocessing(config)
@@ -118,7 +119,7 @@ def report(folder: run_record.RunFolder, dataset: Dataset) -> None:
     write_report(
         folder.report,
         metrics=run_record.read_json(folder.metrics),
-        history=pd.read_csv(folder.history).to_dict("records"),
+        history=read_history(folder.history),
         labels=predictions["label"].map(dataset.classes.index).to_numpy(),
         probs=predictions[[f"prob_{name}" for name in dataset.classes]].to_numpy(),
         manifest=dataset.frame,
@@ -129,3 +130,9 @@ def report(folder: run_record.RunFolder, dataset: Dataset) -> None:
         notes=dataset.notes,
         command=environment["command"],
     )
+
+
+def read_history(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns history.csv as one record an epoch."""
+    table = pd.read_csv(path)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]

@@ -117,6 +117,26 @@ def contract_path(weights_path):
     return path.with_name(path.name.removesuffix(".weights.h5") + ".contract.json")
 
 
+def read_contract(weights_path):
+    """Returns the contract beside a weights file.
+
+    Args:
+      weights_path: path that ends in .weights.h5.
+
+    Raises:
+      ValueError: if there is no contract, or it is not valid.
+    """
+    path = contract_path(weights_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: expected the input contract of {weights_path}, cannot read it; weights "
+            "come with one when `python -m weights_conversion` writes them"
+        ) from error
+    return InputContract.from_json(text)
+
+
 def _require(condition, field, expected, contract):
     if not condition:
         raise ValueError(

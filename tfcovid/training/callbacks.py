@@ -10,12 +10,17 @@ import tensorflow as tf
 
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
 
+# A scalar of every step would make the event files grow faster than they are looked at.
+BATCHES_BETWEEN_SCALARS = 10
 
-class PhaseBoard(keras.callbacks.TensorBoard):
-    """Scalars, learning rate, loss scale and pictures of one phase.
+
+class PhaseBoard(keras.callbacks.Callback):
+    """Scalars, learning rate, loss scale and pictures of one phase, for TensorBoard.
 
     Each phase has a folder of its own: the batch counter restarts with every
-    fit, and two phases in one folder would draw over each other.
+    fit, and two phases in one folder would draw over each other. Keras' own
+    callback is not used: with figures every few batches, Keras 3.15 drops the
+    epoch's figures unless the epoch ends on such a batch.
 
     Args:
       folder: RUN/tensorboard/PHASE; `train/` and `validation/` are made in it.
@@ -32,31 +37,46 @@ class PhaseBoard(keras.callbacks.TensorBoard):
         augmented: np.ndarray,
         draw_confusion: Callable[[np.ndarray], np.ndarray],
     ):
-        super().__init__(log_dir=str(folder), update_freq=10)
+        super().__init__()
+        self.folder = folder
         self.augmented = augmented
         self.draw_confusion = draw_confusion
 
     def on_train_begin(self, logs=None):
-        """Writes the grid of augmented inputs."""
-        super().on_train_begin(logs)
-        with self._train_writer.as_default():
-            tf.summary.image("augmented inputs", image_grid(self.augmented)[None], step=0)
+        """Opens the files and writes the grid of augmented inputs."""
+        self.train = tf.summary.create_file_writer(str(self.folder / "train"))
+        self.validation = tf.summary.create_file_writer(str(self.folder / "validation"))
+        with self.train.as_default(step=0):
+            tf.summary.image("augmented inputs", image_grid(self.augmented)[None])
 
     def on_train_batch_end(self, batch, logs=None):
-        """Writes the optimizer's state beside the batch loss."""
-        super().on_train_batch_end(batch, logs)
-        if batch % self.update_freq == 0:
-            step = int(self.model.optimizer.iterations)
-            with self._train_writer.as_default():
+        """Writes the running loss and the optimizer's state every few steps."""
+        step = int(self.model.optimizer.iterations)
+        if batch % BATCHES_BETWEEN_SCALARS == 0:
+            with self.train.as_default(step=step):
+                tf.summary.scalar("batch/loss", float((logs or {})["loss"]))
                 for name, value in optimizer_state(self.model.optimizer).items():
-                    tf.summary.scalar(name, value, step=step)
+                    tf.summary.scalar(f"batch/{name}", value)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the epoch's scalars and the validation confusion matrix."""
-        super().on_epoch_end(epoch, logs)
-        with self._val_writer.as_default():
+        """Writes the epoch's figures and the validation confusion matrix."""
+        logs = logs or {}
+        for writer, prefix in ((self.train, ""), (self.validation, "val_")):
+            with writer.as_default(step=epoch + 1):
+                for key, value in logs.items():
+                    name = key.removeprefix("val_")
+                    if key == prefix + name:
+                        tf.summary.scalar(f"epoch/{name}", float(value))
+        with self.validation.as_default(step=epoch + 1):
             picture = self.draw_confusion(validation_confusion(self.model))
-            tf.summary.image("confusion matrix", picture[None], step=epoch)
+            tf.summary.image("confusion matrix", picture[None])
+        self.train.flush()
+        self.validation.flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the files."""
+        self.train.close()
+        self.validation.close()
 
 
 def validation_confusion(model: keras.Model) -> np.ndarray:

@@ -25,8 +25,8 @@ class BestModel(keras.callbacks.Callback):
         super().__init__()
         self.path = path
         self.best = float("inf")
-        self.best_phase: str | None = None
-        self.best_epoch: int | None = None
+        self.best_phase = ""
+        self.best_epoch = -1
         self.phase = ""
 
     def on_epoch_end(self, epoch, logs=None):
@@ -36,6 +36,22 @@ class BestModel(keras.callbacks.Callback):
             with whole_file(self.path) as beside:
                 self.model.save(beside)
             self.best, self.best_phase, self.best_epoch = value, self.phase, epoch
+
+    def describe(self) -> str:
+        """Returns a line on which epoch is the best.
+
+        Raises:
+          FloatingPointError: if no epoch had a finite selection figure.
+        """
+        if not self.best_phase:
+            raise FloatingPointError(
+                "no epoch had a finite validation log-loss: expected one at least; lower "
+                "--learning_rate, or try --precision=float32"
+            )
+        return (
+            f"best: epoch {self.best_epoch + 1} of {self.best_phase}, "
+            f"validation macro log-loss {self.best:.4f}"
+        )
 
 
 def selection_value(logs: dict | None) -> float:

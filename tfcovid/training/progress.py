@@ -17,6 +17,18 @@ EPOCH_FIGURES = (
 )
 
 
+# Where the output is a file or a pipe: rich would wrap it at 80.
+WIDTH_WITHOUT_TERMINAL = 100
+
+
+def open_console() -> rich.console.Console:
+    """Returns the console of a command: as wide as the terminal, or 100 columns."""
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    return console
+
+
 class ProgressBar(keras.callbacks.Callback):
     """A bar with images per second during an epoch, and one line at its end.
 
@@ -67,7 +79,7 @@ class ProgressBar(keras.callbacks.Callback):
         logs = logs or {}
         figures = [f"{label} {float(logs[key]):.4f}" for key, label in EPOCH_FIGURES if key in logs]
         elapsed_s = time.perf_counter() - self.started_s
-        self.console.print(f"{self.name}  {'  '.join(figures)}  {elapsed_s:.0f} s", highlight=False)
+        self.console.print(f"{self.name}  {'  '.join(figures)}  {elapsed_s:.0f} s")
 
     def on_train_end(self, logs=None):
         """Closes the bar if training stopped inside an epoch."""

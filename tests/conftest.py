@@ -1,0 +1,66 @@
+"""Small data and one finished run, made once, that many tests look at."""
+
+import contextlib
+import io
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# The least that trains: every flag that costs time is small.
+SMALL = (
+    "--backbone=tiny",
+    "--image_size=32",
+    "--epochs=2",
+    "--batch_size=64",
+    "--precision=float32",
+)
+
+
+def run_entry(entry, *arguments, cwd=ROOT, check=True):
+    """Runs `python -m tfcovid.ENTRY` as a user does, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", f"tfcovid.{entry}", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """A small synthetic data set in CoronaHack's layout."""
+    from tfcovid.data.sources.synthetic import write_synthetic
+
+    folder = tmp_path_factory.mktemp("data") / "small"
+    write_synthetic(folder, seed=1, image_size=48, patients=200)
+    return folder
+
+
+def train_here(*arguments):
+    """Trains in this process, which spares the start-up; returns what the terminal showed."""
+    from flags import flag_file, parse
+    from tfcovid.experiment.run import run
+
+    values = parse.flag_values_from_argv(["train", *map(str, arguments)])
+    config = parse.config_from_flags(values)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        run(config, flag_lines=flag_file.flag_file_lines(config))
+    return shown.getvalue()
+
+
+@pytest.fixture(scope="session")
+def finished_run(small_data, tmp_path_factory):
+    """The folder of a finished multi-class run on the small data."""
+    workdir = tmp_path_factory.mktemp("runs") / "multiclass"
+    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL)
+    return workdir

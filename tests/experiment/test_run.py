@@ -1,0 +1,187 @@
+import json
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SMALL, train_here
+
+CLASSES = ["Normal", "Pneumonia", "COVID-19"]
+CONTRACT_FILES = (
+    "flags.cfg",
+    "config.json",
+    "environment.json",
+    "labels.json",
+    "preprocessing.json",
+    "manifest.csv",
+    "rejected.csv",
+    "history.csv",
+    "decision.json",
+    "predictions.csv",
+    "metrics.json",
+    "report.html",
+    "checkpoints/model.keras",
+    "saved_model/saved_model.pb",
+)
+CONTRACT_FIGURES = (
+    "n_images",
+    "n_patients",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "mcc",
+    "cohen_kappa",
+    "brier",
+    "ece",
+)
+
+
+def metrics_of(workdir):
+    return json.loads((workdir / "metrics.json").read_text())
+
+
+def test_run_folder_holds_the_contract_and_nothing_half_written(finished_run):
+    for name in CONTRACT_FILES:
+        assert (finished_run / name).is_file(), name
+    assert not [path for path in finished_run.rglob("*") if path.name.startswith(".part")]
+
+
+def test_metrics_have_the_figures_of_the_contract_with_intervals_beside(finished_run):
+    metrics = metrics_of(finished_run)
+    assert metrics["classes"] == json.loads((finished_run / "labels.json").read_text()) == CLASSES
+    for key in CONTRACT_FIGURES:
+        assert isinstance(metrics[key], int | float), key
+    for key in ("accuracy", "balanced_accuracy", "per_class.COVID-19.recall"):
+        interval = metrics["intervals"][key]
+        assert interval["low"] <= interval["high"]
+        assert interval["n_patients"] > 0
+    assert np.sum(metrics["confusion_matrix"]) == metrics["n_images"]
+    assert set(metrics["controls"]) == {"histogram", "border_only", "thumbnail_32"}
+
+
+def test_metrics_are_those_of_the_predictions_file(finished_run):
+    metrics = metrics_of(finished_run)
+    predictions = pd.read_csv(finished_run / "predictions.csv")
+    assert len(predictions) == metrics["n_images"]
+    assert (predictions["label"] == predictions["decision"]).mean() == pytest.approx(
+        metrics["accuracy"]
+    )
+    probs = predictions[[f"prob_{name}" for name in CLASSES]]
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-6)
+    decided = np.array(CLASSES)[probs.to_numpy().argmax(axis=1)]
+    assert (decided == predictions["decision"]).all()
+
+
+def test_predictions_are_the_test_rows_of_the_manifest(finished_run):
+    manifest = pd.read_csv(finished_run / "manifest.csv")
+    predictions = pd.read_csv(finished_run / "predictions.csv")
+    test = manifest[manifest["split"] == "test"]
+    assert list(test["image"]) == list(predictions["image"])
+    assert manifest.groupby("group_id")["split"].nunique().max() == 1
+
+
+def test_saved_model_gives_the_predictions_of_the_run(finished_run, small_data):
+    predictions = pd.read_csv(finished_run / "predictions.csv")[:40]
+    model = tf.saved_model.load(str(finished_run / "saved_model"))
+    contents = [(small_data / path).read_bytes() for path in predictions["path"]]
+    served = model.signatures["serving_default"](image_bytes=tf.constant(contents))
+    expected = predictions[[f"prob_{name}" for name in CLASSES]].to_numpy()
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    assert [d.decode() for d in served["decision"].numpy()] == list(predictions["decision"])
+
+
+def test_tensorboard_has_scalars_and_pictures_of_the_phase(finished_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tags = {}
+    for split in ("train", "validation"):
+        events = EventAccumulator(str(finished_run / "tensorboard" / "1_training" / split))
+        events.Reload()
+        tags[split] = set(events.Tags()["tensors"])
+    assert {"epoch/loss", "batch/learning_rate", "augmented inputs"} <= tags["train"]
+    assert {"epoch/macro_log_loss", "confusion matrix"} <= tags["validation"]
+
+
+def comparable(workdir):
+    files = ("manifest.csv", "predictions.csv", "metrics.json", "history.csv", "decision.json")
+    return {name: (workdir / name).read_bytes() for name in files}
+
+
+def test_one_seed_gives_bit_identical_runs_whatever_the_parallelism(
+    finished_run, small_data, tmp_path
+):
+    again = tmp_path / "again"
+    train_here(f"--data_dir={small_data}", f"--workdir={again}", "--num_parallel_calls=1", *SMALL)
+    assert comparable(again) == comparable(finished_run)
+
+
+def test_another_seed_gives_another_run(finished_run, small_data, tmp_path):
+    other = tmp_path / "other"
+    train_here(f"--data_dir={small_data}", f"--workdir={other}", "--seed=1", *SMALL)
+    ours, theirs = comparable(finished_run), comparable(other)
+    assert all(ours[name] != theirs[name] for name in ours)
+
+
+def test_run_again_from_its_own_flag_file_is_the_same_run(finished_run, tmp_path):
+    again = tmp_path / "again"
+    train_here(f"--flagfile={finished_run / 'flags.cfg'}", f"--workdir={again}")
+    assert comparable(again) == comparable(finished_run)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--task=binary", "--loss=focal", "--focal_alpha=0.8", "--imbalance=none"),
+        ("--task=pneumonia", "--loss=ce", "--imbalance=weighted_sampling"),
+        ("--task=etiology", "--loss=ce", "--imbalance=effective_number", "--split=kfold"),
+        ("--task=viral", "--focal_alpha=inverse_frequency", "--imbalance=none", "--cache=none"),
+        ("--task=pneumonia", "--split=official", "--view=border_only", "--controls=none"),
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_every_task_loss_and_imbalance_trains_to_a_report(small_data, tmp_path, arguments):
+    workdir = tmp_path / "run"
+    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL, "--epochs=1", *arguments)
+    metrics = metrics_of(workdir)
+    predictions = pd.read_csv(workdir / "predictions.csv")
+    probs = predictions[[f"prob_{name}" for name in metrics["classes"]]].to_numpy()
+    assert probs.shape[1] == len(metrics["classes"])
+    if len(metrics["classes"]) == 2:
+        threshold = json.loads((workdir / "decision.json").read_text())["thresholds"]
+        ((positive, value),) = threshold.items()
+        assert positive == metrics["classes"][1]
+        decided = np.float32(probs[:, 1]) >= np.float32(value)
+        assert ((predictions["decision"] == positive) == decided).all()
+    assert bool(metrics["controls"]) == ("--controls=none" not in arguments)
+
+
+def test_split_of_an_earlier_run_is_taken_over(finished_run, small_data, tmp_path):
+    workdir = tmp_path / "run"
+    train_here(
+        f"--data_dir={small_data}",
+        f"--workdir={workdir}",
+        f"--manifest={finished_run / 'manifest.csv'}",
+        "--seed=9",
+        *SMALL,
+        "--epochs=1",
+    )
+    ours = pd.read_csv(workdir / "manifest.csv").set_index("image")
+    theirs = pd.read_csv(finished_run / "manifest.csv").set_index("image")
+    pd.testing.assert_series_equal(ours["split"], theirs["split"])
+    pd.testing.assert_series_equal(ours["group_id"], theirs["group_id"])
+
+
+def test_record_says_what_was_asked_and_on_what(finished_run):
+    config = json.loads((finished_run / "config.json").read_text())
+    environment = json.loads((finished_run / "environment.json").read_text())
+    assert config["model"]["backbone"] == "tiny"
+    assert environment["precision"] == "float32"
+    assert environment["packages"]["tensorflow"] == tf.__version__
+
+
+def test_paths_in_the_record_are_relative_to_the_data_folder(finished_run):
+    for name in ("manifest.csv", "predictions.csv"):
+        paths = pd.read_csv(finished_run / name)["path"]
+        assert not any(pathlib.PurePosixPath(path).is_absolute() for path in paths)
