@@ -1,0 +1,91 @@
+"""The commands as a user types them, each in a process of its own."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.conftest import run_entry
+
+
+@pytest.fixture
+def scans(finished_run, small_data):
+    """Two test images of the run and what the run says of them."""
+    predictions = pd.read_csv(finished_run / "predictions.csv")[:2]
+    return [str(small_data / path) for path in predictions["path"]], predictions
+
+
+def test_predict_gives_the_probabilities_of_the_run(finished_run, scans):
+    files, predictions = scans
+    done = run_entry("predict", f"--model={finished_run / 'saved_model'}", *files)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["image"] for line in lines] == files
+    for line, row in zip(lines, predictions.to_dict("records"), strict=True):
+        assert line["decision"] == row["decision"]
+        for name, prob in line["probabilities"].items():
+            assert prob == pytest.approx(row[f"prob_{name}"], abs=1e-5)
+    assert not done.stderr
+
+
+def test_predict_takes_a_pattern_and_writes_a_whole_file_flags_last(finished_run, scans, tmp_path):
+    files, _ = scans
+    for index, name in enumerate(files):
+        shutil.copy(name, tmp_path / f"{index}.png")
+    (tmp_path / "broken.png").write_bytes(b"broken")
+    out = tmp_path / "out.jsonl"
+    done = run_entry(
+        "predict",
+        tmp_path / "broken.png",
+        f"--model={finished_run / 'saved_model'}",
+        f"--pattern={tmp_path}/*.png",
+        f"--output={out}",
+        check=False,
+    )
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["image"] for line in lines] == [
+        str(tmp_path / name) for name in ("broken.png", "0.png", "1.png")
+    ]
+    assert "error" in lines[0] and "decision" in lines[1] and "decision" in lines[2]
+    assert done.returncode == 1
+    assert done.stderr == "error: 1 of 3 images could not be classified\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["x.png"], "--model"),
+        (["--model=no/such/model", "x.png"], "expected a SavedModel folder"),
+        (["--model=runs"], "no image was named"),
+        (["--model=runs", "--pattern=no/such/*.png"], "matches no file"),
+    ],
+)
+def test_predict_says_what_it_lacks(arguments, expected):
+    done = run_entry("predict", *arguments, check=False)
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_evaluate_scores_the_test_split_as_the_run_did(finished_run):
+    run_entry("evaluate", f"--workdir={finished_run}")
+    (again,) = (finished_run / "evaluations").glob("*-test/metrics.json")
+    ours = json.loads((finished_run / "metrics.json").read_text())
+    theirs = json.loads(again.read_text())
+    assert theirs["confusion_matrix"] == ours["confusion_matrix"]
+    assert theirs["balanced_accuracy"] == pytest.approx(ours["balanced_accuracy"])
+    assert theirs["brier"] == pytest.approx(ours["brier"], abs=1e-5)
+
+
+def test_evaluate_on_another_data_set_scores_all_of_it(finished_run, small_data, tmp_path):
+    other = shutil.copytree(small_data, tmp_path / "other")
+    run_entry("evaluate", f"--workdir={finished_run}", f"--data_dir={other}")
+    (metrics,) = (finished_run / "evaluations").glob("*-other/metrics.json")
+    manifest = pd.read_csv(finished_run / "manifest.csv")
+    assert json.loads(metrics.read_text())["n_images"] == len(manifest)
+
+
+def test_evaluate_refuses_a_folder_that_is_no_finished_run(tmp_path):
+    done = run_entry("evaluate", f"--workdir={tmp_path}", check=False)
+    assert done.returncode == 1
+    assert "expected the folder of a finished run" in done.stderr
