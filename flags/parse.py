@@ -112,12 +112,22 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
     if head_epochs is None:
         head_epochs = 0 if weights is None else training_flags.DEFAULT_HEAD_EPOCHS
     alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
+    data = _data_config(flag_values)
+    epochs = flag_values[training_flags.EPOCHS.name].value
+    if epochs is None:
+        sample = data.data is choices.Data.SYNTHETIC
+        epochs = training_flags.SAMPLE_EPOCHS if sample else training_flags.FULL_EPOCHS
     result = config.Config(
-        data=_data_config(flag_values),
+        data=data,
         augmentation=_section(config.AugmentationConfig, flag_values),
         model=_section(config.ModelConfig, flag_values, weights=weights),
         loss=_section(config.LossConfig, flag_values, focal_alpha=alpha),
-        training=_section(config.TrainingConfig, flag_values, head_epochs=head_epochs),
+        training=_section(
+            config.TrainingConfig,
+            flag_values,
+            head_epochs=head_epochs,
+            epochs=epochs,
+        ),
         run=_section(config.RunConfig, flag_values, workdir=_path(flag_values, "workdir")),
     )
     refuse_in_vain(flag_values, result)

@@ -8,6 +8,12 @@ from flags.config import TrainingConfig
 DEFAULT_HEAD_EPOCHS = 3
 """Epochs of phase 1 where there are weights to keep; without them it is skipped."""
 
+FULL_EPOCHS = 30
+"""Epochs of phase 2 on real data where they are not given; early stopping may end it before."""
+
+SAMPLE_EPOCHS = 12
+"""The same on the embedded sample: minutes on two cores."""
+
 _DEFAULTS = TrainingConfig()
 
 HEAD_EPOCHS = absl_flags.DEFINE_integer(
@@ -17,7 +23,10 @@ HEAD_EPOCHS = absl_flags.DEFINE_integer(
     "0 with --weights=none, where a head on random features means nothing).",
 )
 EPOCHS = absl_flags.DEFINE_integer(
-    "epochs", _DEFAULTS.epochs, "Epochs of phase 2, the whole network."
+    "epochs",
+    None,
+    f"Epochs of phase 2, the whole network (default: {FULL_EPOCHS}; {SAMPLE_EPOCHS} on the "
+    "embedded sample).",
 )
 BATCH_SIZE = absl_flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "Images per step.")
 LEARNING_RATE = absl_flags.DEFINE_float(

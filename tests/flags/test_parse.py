@@ -83,6 +83,12 @@ def test_the_embedded_sample_has_its_own_size_unless_one_is_given():
     assert _config("--data=synthetic", "--image_size=128").data.image_size == 128
 
 
+def test_the_embedded_sample_has_its_own_number_of_epochs_unless_one_is_given(folder):
+    assert _config().training.epochs == 12
+    assert _config("--epochs=5").training.epochs == 5
+    assert _config(f"--data_dir={folder}").training.epochs == 30
+
+
 def test_phase_1_runs_by_default_only_where_there_are_weights(folder):
     weights = f"--weights={folder}/a.weights.h5"
     assert _config().training.head_epochs == 0
