@@ -1,110 +1,169 @@
-"""Probabilities that mean what they say: temperature, calibration error, threshold."""
+"""Probabilities from logits, how far they can be believed, and the threshold put on them."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.metrics import roc_curve
+from scipy import optimize, special
+from sklearn import metrics
 
-# A temperature outside says that the logits carry nothing (or everything) on this few images.
-TEMPERATURE_RANGE = (0.05, 20.0)
+# A temperature at a bound says that validation does not determine it, for
+# example when it is classified without an error.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature, > 0, that gives the lowest log-loss.
-
-    Args:
-      logits: float [n, 1] for two classes, else [n, num_classes].
-      labels: class indices int [n].
-
-    Raises:
-      ValueError: if the shapes do not fit or a logit is not finite.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
-    """
-    logits = checked_logits(logits)
-    labels = np.asarray(labels)
-    if labels.shape != (len(logits),):
-        raise ValueError(f"expected {len(logits)} labels. Received: shape {labels.shape}")
-
-    def log_loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        if scaled.shape[1] == 1:
-            return -float(np.mean(log_expit(np.where(labels == 1, scaled[:, 0], -scaled[:, 0]))))
-        return -float(np.mean(log_softmax(scaled, axis=1)[np.arange(len(labels)), labels]))
-
-    low, high = np.log(TEMPERATURE_RANGE)
-    found = minimize_scalar(log_loss, bounds=(low, high), method="bounded")
-    return float(np.exp(found.x))
-
-
-def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns the logits divided by the temperature, float64 of the same shape."""
-    return checked_logits(logits) / temperature
+# What decides when no threshold is better than chance.
+NEUTRAL_THRESHOLD = 0.5
 
 
 def probabilities_from_logits(logits: np.ndarray) -> np.ndarray:
-    """Returns probabilities float64 [n, num_classes]; one logit becomes two columns."""
-    logits = checked_logits(logits)
-    if logits.shape[1] == 1:
-        return np.concatenate([expit(-logits), expit(logits)], axis=1)
-    return softmax(logits, axis=1)
+    """Returns probabilities float64 [n, max(2, num_outputs)].
+
+    Args:
+      logits: float [n, num_outputs]. One column is the log odds of the second of
+        two classes (sigmoid); more are one a class (softmax).
+
+    Raises:
+      ValueError: if logits are not [n, num_outputs] or not finite.
+    """
+    return np.exp(_log_probabilities(_checked_logits(logits)))
 
 
-def expected_calibration_error(probs: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> float:
-    """Returns the gap between confidence and accuracy of the largest probability, in [0, 1].
+def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Returns logits / temperature, float64 of the same shape.
+
+    Raises:
+      ValueError: if temperature is not finite and > 0.
+    """
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be finite and > 0. Received: {temperature}")
+    return np.asarray(logits, np.float64) / temperature
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the temperature with the lowest mean log-loss on the examples given.
+
+    Args:
+      logits: float [n, num_outputs], as in `probabilities_from_logits`, n >= 1.
+      labels: class indices int [n].
+
+    Returns:
+      Temperature in [MIN_TEMPERATURE, MAX_TEMPERATURE].
+
+    Raises:
+      ValueError: if shapes do not fit, a label is out of range, or logits are not finite.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
+    """
+    logits, labels = _checked_logits(logits), np.asarray(labels)
+    num_classes = max(2, logits.shape[1])
+    if (
+        labels.shape != (len(logits),)
+        or labels.size == 0
+        or not np.isin(labels, range(num_classes)).all()
+    ):
+        raise ValueError(
+            f"labels must be integers in [0, {num_classes}), one for each of {len(logits)} rows of "
+            f"logits, at least one. Received: shape {labels.shape}, "
+            f"values {np.unique(labels)[:10].tolist()}"
+        )
+
+    def log_loss(log_temperature: float) -> float:
+        log_probs = _log_probabilities(logits / np.exp(log_temperature))
+        return -log_probs[np.arange(len(labels)), labels].mean()
+
+    # The log-loss is convex in 1 / temperature: it has one minimum in any scale of it.
+    bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
+    inner = optimize.minimize_scalar(
+        log_loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}
+    )
+    return float(np.exp(min([inner.x, *bounds], key=log_loss)))
+
+
+def expected_calibration_error(probs: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Returns the top-label expected calibration error, in [0, 1].
+
+    Mean over the images of |accuracy - confidence| of their bin; bins have equal
+    width, confidence is the largest probability.
 
     Args:
       probs: float [n, num_classes].
       labels: class indices int [n].
-      bins: of equal width over [0, 1].
+      bins: number of bins, >= 1.
 
     Source: Guo et al. 2017, arXiv:1706.04599, eq. 3.
     """
-    confidence = probs.max(axis=1)
-    correct = probs.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    probs = np.asarray(probs, np.float64)
+    confidence, hit = probs.max(axis=1), probs.argmax(axis=1) == np.asarray(labels)
+    # A confidence on an edge belongs to the bin below it.
+    of_bin = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(of_bin, hit - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probs))
 
 
 def brier_score(probs: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean squared distance to the one-hot truth, summed over classes, in [0, 2].
+    """Returns the mean over images of the squared error summed over classes, in [0, 2].
 
-    Source: Brier 1950, Monthly Weather Review 78(1).
+    With two classes this is twice the score of the positive class alone.
+
+    Args:
+      probs: float [n, num_classes].
+      labels: class indices int [n].
+
+    Source: Brier 1950, Monthly Weather Review 78(1), eq. 2.
     """
-    truth = np.eye(probs.shape[1])[labels]
-    return float(np.mean(np.sum((probs - truth) ** 2, axis=1)))
+    return float(brier_terms(probs, labels).mean())
+
+
+def brier_terms(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns each image's term of `brier_score`, float64 [n]."""
+    probs = np.asarray(probs, np.float64)
+    truth = np.eye(probs.shape[1])[np.asarray(labels)]
+    return np.square(probs - truth).sum(axis=1)
 
 
 def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
     """Returns the threshold with the largest sensitivity + specificity - 1.
 
-    It lies halfway to the next lower score, so that no image stands on it.
+    A score >= the threshold is decided positive. The threshold lies halfway to
+    the next lower score, so that rounding a score cannot flip its decision; the
+    highest threshold wins a tie.
 
     Args:
-      labels: 0 or 1, int [n]; both occur.
-      scores: probability of 1, float [n].
+      labels: 0 or 1, [n], both present.
+      scores: probability of the positive class, float [n] in [0, 1].
+
+    Returns:
+      Threshold in [0, 1]; NEUTRAL_THRESHOLD where none is better than chance.
+
+    Raises:
+      ValueError: if one of the two classes is missing or a score is not finite.
 
     Source: Youden 1950, Cancer 3(1).
     """
-    false_positives, true_positives, thresholds = roc_curve(labels, scores)
-    best = thresholds[np.argmax(true_positives - false_positives)]
-    if not np.isfinite(best):  # no score separates anything: the one that decides none
-        return float(np.nextafter(scores.max(), np.inf))
-    below = scores[scores < best]
-    return float((best + below.max()) / 2 if below.size else best / 2)
-
-
-def checked_logits(logits: np.ndarray) -> np.ndarray:
-    """Returns finite logits as float64 [n, k].
-
-    Raises:
-      ValueError: if they are not two-dimensional or not finite.
-    """
-    logits = np.asarray(logits, np.float64)
-    if logits.ndim != 2 or not np.isfinite(logits).all():
+    labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
+    if not np.array_equal(np.unique(labels), [0, 1]) or not np.isfinite(scores).all():
         raise ValueError(
-            f"expected finite logits [n, 1 or num_classes]. Received: shape {logits.shape}, "
-            f"{np.count_nonzero(~np.isfinite(logits))} not finite"
+            "a threshold needs finite scores and images of both classes. Received: labels "
+            f"{np.unique(labels)[:10].tolist()}, {int((~np.isfinite(scores)).sum())} scores that "
+            "are not finite. Give the validation split images of both."
+        )
+    false_positive, true_positive, at = metrics.roc_curve(labels, scores, drop_intermediate=False)
+    index = true_positive - false_positive
+    best = int(np.argmax(index))
+    if index[best] <= 0:
+        return NEUTRAL_THRESHOLD
+    below = at[best + 1] if best + 1 < len(at) else 0.0
+    return float((at[best] + below) / 2)
+
+
+def _checked_logits(logits: np.ndarray) -> np.ndarray:
+    logits = np.asarray(logits, np.float64)
+    if logits.ndim != 2 or logits.shape[1] == 0 or not np.isfinite(logits).all():
+        raise ValueError(
+            "logits must be finite, [n, num_outputs]. "
+            f"Received: shape {logits.shape}, {int((~np.isfinite(logits)).sum())} not finite"
         )
     return logits
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    if logits.shape[1] == 1:
+        return np.hstack([special.log_expit(-logits), special.log_expit(logits)])
+    return special.log_softmax(logits, axis=1)
