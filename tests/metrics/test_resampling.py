@@ -45,7 +45,7 @@ def test_groups_are_drawn_uniformly(sample):
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.1)
 
 
-@pytest.mark.parametrize("chunk", [10_000_000, 250])
+@pytest.mark.parametrize("chunk", [1_000_000, 250])
 def test_weighted_auroc_equals_scikit_learn_on_repeated_rows(sample, chunk, monkeypatch):
     monkeypatch.setattr(resampling, "_CHUNK", chunk)
     labels, probs, index, confusion = sample
