@@ -1,0 +1,49 @@
+"""The same losses and gradients on another backend of Keras, in a process of its own."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+from tests.losses import oracle
+
+GAMMAS = (0.0, 0.5, 2.0)
+
+
+def test_pytorch_backend_matches_oracle_far_out(tmp_path):
+    rng = np.random.default_rng(8)
+    given = {
+        "gammas": GAMMAS,
+        "sigmoid_logits": rng.uniform(-100, 100, (200, 2)).astype(np.float32),
+        "sigmoid_labels": rng.integers(0, 2, (200, 2)),
+        "softmax_logits": rng.uniform(-100, 100, (200, 4)).astype(np.float32),
+        "softmax_labels": rng.integers(0, 4, 200),
+    }
+    np.savez(tmp_path / "in.npz", **given)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.losses.torch_process", "in.npz", "out.npz"],
+        cwd=tmp_path,
+        env=os.environ
+        | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "out.npz")
+    one_hot = np.eye(4)[given["softmax_labels"]]
+    for row, gamma in enumerate(GAMMAS):
+        for form, expected in (
+            (
+                "sigmoid",
+                oracle.sigmoid(given["sigmoid_labels"], given["sigmoid_logits"], gamma=gamma),
+            ),
+            ("softmax", oracle.softmax(one_hot, given["softmax_logits"], gamma=gamma)),
+        ):
+            for what, values in zip(("value", "gradient"), expected[:2], strict=True):
+                ours = found[f"{form}_{what}_{row}"]
+                held = np.abs(values) > 2.0**-126
+                np.testing.assert_allclose(ours[held], values[held], rtol=2e-5)
+                assert np.isfinite(ours).all()
