@@ -41,6 +41,7 @@ class PhaseBoard(keras.callbacks.Callback):
         self.folder = folder
         self.augmented = augmented
         self.draw_confusion = draw_confusion
+        self.batches = 0
 
     def on_train_begin(self, logs=None):
         """Opens the files and writes the grid of augmented inputs."""
@@ -51,12 +52,13 @@ class PhaseBoard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes the running loss and the optimizer's state every few steps."""
-        step = int(self.model.optimizer.iterations)
-        if batch % BATCHES_BETWEEN_SCALARS == 0:
-            with self.train.as_default(step=step):
+        # Counted here: the optimizer's own count stands still when float16 skips a step.
+        if self.batches % BATCHES_BETWEEN_SCALARS == 0:
+            with self.train.as_default(step=self.batches):
                 tf.summary.scalar("batch/loss", float((logs or {})["loss"]))
                 for name, value in optimizer_state(self.model.optimizer).items():
                     tf.summary.scalar(f"batch/{name}", value)
+        self.batches += 1
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's figures and the validation confusion matrix."""
