@@ -1,0 +1,185 @@
+"""Random rotation, shift, zoom, brightness and contrast, the same however they are scheduled.
+
+What happens to an image is a function of (seed, epoch, example id, occurrence of that
+id in the epoch) and of nothing else: no state, no order, no number of threads. A run
+that was killed continues with the images it would have had.
+
+Rotation, shift, zoom and flip are one affine map, sampled once: a bilinear gather over
+the whole batch, compiled by XLA, which on a CPU is some twenty times faster than the
+plain operations.
+"""
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+# SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
+_GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
+
+_NUM_DRAWS = 7  # rotation, shift down, shift right, zoom, flip, brightness, contrast
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How far an image may be changed; every range is symmetric and uniform, 0 is off.
+
+    Attributes:
+      rotation_degrees: about the centre, 0..180.
+      translation: fraction of the side, along each axis, below 1.
+      zoom: the scale is drawn from 1 - zoom to 1 + zoom, below 1.
+      brightness: added to every pixel, as a fraction of 255, at most 1.
+      contrast: the factor about the image's mean is drawn from 1 - contrast to 1 + contrast,
+        at most 1.
+      horizontal_flip: mirror half of the images. Off by default: the heart lies on the left.
+    """
+
+    rotation_degrees: float = 0.0
+    translation: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    horizontal_flip: bool = False
+
+    def __post_init__(self):
+        """Checks the ranges; raises ValueError naming the field that is wrong."""
+        if not 0 <= self.rotation_degrees <= 180:
+            raise ValueError(
+                f"rotation_degrees must lie in 0..180. Received: {self.rotation_degrees}."
+            )
+        for name in ("translation", "zoom"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1). Received: {getattr(self, name)}.")
+        for name in ("brightness", "contrast"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1]. Received: {getattr(self, name)}.")
+
+
+@tf.function(jit_compile=True)
+def augment(images, augmentation, *, example_ids, occurrences, epoch, seed):
+    """Returns the randomly changed images.
+
+    Beyond the image its edge pixels continue. A constant would draw a frame, plain to see
+    around films that are bright to the edge and invisible around those with a black margin, and
+    the margin is a mark of the source.
+
+    Args:
+      images: uint8 [batch, size, size, 1], sizes static.
+      augmentation: the ranges, an `Augmentation`.
+      example_ids: which example each image is, int64 [batch].
+      occurrences: how many times the example was drawn before in this epoch, int64 [batch].
+      epoch: int64 scalar.
+      seed: int64 scalar.
+
+    Returns:
+      float32 [batch, size, size, 1] in 0..255; equal to the images where all ranges are 0.
+    """
+    draws = random_draws(example_ids, occurrences, epoch=epoch, seed=seed)
+    signed = 2.0 * draws - 1.0  # in [-1, 1)
+    matrices, shifts = _affine_maps(signed, draws[:, 4] < 0.5, augmentation, images.shape[1])
+    moved = sample_affine(images, matrices, shifts)
+    brightness = signed[:, 5] * (augmentation.brightness * 255.0)
+    factor = 1.0 + signed[:, 6] * augmentation.contrast
+    mean = tf.reduce_mean(moved, axis=[1, 2])
+    # factor * (x - mean) + mean + brightness, in the form that is exact when the factor is 1.
+    offset = (1.0 - factor) * mean + brightness
+    return tf.clip_by_value(factor[:, None, None] * moved + offset[:, None, None], 0.0, 255.0)[
+        ..., None
+    ]
+
+
+def random_draws(example_ids, occurrences, *, epoch, seed):
+    """Returns independent uniform numbers for each example, from SplitMix64.
+
+    tf.random's stateless operations take one seed for a whole tensor, so a row would depend on
+    its place in the batch; here each row has a stream of its own.
+
+    Args:
+      example_ids: int64 [batch].
+      occurrences: int64 [batch].
+      epoch: int64 scalar.
+      seed: int64 scalar.
+
+    Returns:
+      float32 [batch, 7] in [0, 1), multiples of 2**-24.
+    """
+    state = tf.cast(seed, tf.uint64)
+    for part in (epoch, example_ids, occurrences):
+        state = splitmix64(state) ^ tf.cast(part, tf.uint64)
+    state = splitmix64(state)[:, None]
+    steps = tf.constant([i * _GOLDEN_GAMMA % 2**64 for i in range(_NUM_DRAWS)], tf.uint64)
+    bits = tf.bitwise.right_shift(splitmix64(state + steps), tf.constant(40, tf.uint64))
+    # Through int64: every value fits, and float conversion from uint64 is slow on some CPUs.
+    return tf.cast(tf.cast(bits, tf.int64), tf.float32) * 2.0**-24
+
+
+def splitmix64(state):
+    """Returns the output of the SplitMix64 generator for a state, uint64 of any shape."""
+
+    def shifted_xor(value, shift):
+        return value ^ tf.bitwise.right_shift(value, tf.constant(shift, tf.uint64))
+
+    z = state + tf.constant(_GOLDEN_GAMMA, tf.uint64)
+    z = shifted_xor(z, 30) * tf.constant(_MIX_1, tf.uint64)
+    z = shifted_xor(z, 27) * tf.constant(_MIX_2, tf.uint64)
+    return shifted_xor(z, 31)
+
+
+def sample_affine(images, matrices, shifts):
+    """Returns the images sampled bilinearly at affinely mapped positions.
+
+    Output pixel (row, column) takes the input at matrix @ (row, column) + shift, as in
+    `scipy.ndimage.affine_transform(..., order=1, mode="nearest")`.
+
+    Args:
+      images: uint8 [batch, height, width, 1], sizes static.
+      matrices: float32 [batch, 2, 2].
+      shifts: in pixels, float32 [batch, 2].
+
+    Returns:
+      float32 [batch, height, width], within the range of the images.
+    """
+    height, width = images.shape[1], images.shape[2]
+    rows = tf.range(height, dtype=tf.float32)[None, :, None]
+    columns = tf.range(width, dtype=tf.float32)[None, None, :]
+
+    def position(axis, length):
+        along_rows, along_columns = matrices[:, axis, 0], matrices[:, axis, 1]
+        where = (
+            along_rows[:, None, None] * rows
+            + along_columns[:, None, None] * columns
+            + shifts[:, axis, None, None]
+        )
+        where = tf.clip_by_value(where, 0.0, length - 1.0)
+        before = tf.floor(where)
+        return tf.cast(before, tf.int32), where - before
+
+    row, down = position(0, height)
+    column, right = position(1, width)
+    next_row = tf.minimum(row + 1, height - 1)
+    next_column = tf.minimum(column + 1, width - 1)
+    # One flat gather per corner: XLA turns it into a plain load.
+    pixels = tf.reshape(images, [-1])
+    first = tf.range(tf.shape(images)[0])[:, None, None] * (height * width)
+
+    def corner(row, column):
+        return tf.cast(tf.gather(pixels, first + row * width + column), tf.float32)
+
+    above = corner(row, column) * (1.0 - right) + corner(row, next_column) * right
+    below = corner(next_row, column) * (1.0 - right) + corner(next_row, next_column) * right
+    return above * (1.0 - down) + below * down
+
+
+def _affine_maps(signed, mirrored, augmentation, size):
+    """Returns matrices [batch, 2, 2] and shifts [batch, 2] from output to input pixels."""
+    angle = signed[:, 0] * math.radians(augmentation.rotation_degrees)
+    shift = signed[:, 1:3] * (augmentation.translation * size)
+    scale = 1.0 / (1.0 + signed[:, 3] * augmentation.zoom)
+    cos, sin = scale * tf.cos(angle), scale * tf.sin(angle)
+    flip = tf.where(mirrored & augmentation.horizontal_flip, -1.0, 1.0)
+    matrices = tf.stack([tf.stack([cos, sin * flip], -1), tf.stack([-sin, cos * flip], -1)], -2)
+    centre = (size - 1) / 2
+    # matrix @ (output - centre) + centre + shift: the centre stays where it is.
+    return matrices, centre - centre * tf.reduce_sum(matrices, axis=-1) + shift

@@ -1,0 +1,231 @@
+"""Images decoded once and kept as 8-bit squares, in memory or on disk.
+
+Decoding costs far more than augmenting, so each file is decoded once before
+training starts. That pass also finds every file that does not decode, so that
+none of them comes as a surprise in the middle of an epoch.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfcovid.data.preprocess import Preprocessing
+
+CACHES = ("auto", "memory", "disk", "none")
+_MIB = 2**20
+
+
+class ImageStore:
+    """The images of a data set, by their place in the list they were loaded from.
+
+    Attributes:
+      cache: where the images are: 'memory', 'disk' or 'none'.
+      choice: one line for the user: where the images are kept and why.
+      image_size: side of the squares in pixels.
+      failed: which files did not decode, bool [n]; the caller leaves them out.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        preprocessing: Preprocessing,
+        *,
+        cache: str,
+        choice: str,
+        pixels: Any,
+        failed: np.ndarray,
+    ):
+        self.cache = cache
+        self.choice = choice
+        self.image_size = preprocessing.image_size
+        self.failed = failed
+        self._paths = list(paths)
+        self._preprocessing = preprocessing
+        self._pixels = pixels
+
+    @classmethod
+    def load(
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        preprocessing: Preprocessing,
+        *,
+        cache: str = "auto",
+        budget_mib: float = 2048,
+        folder: str | os.PathLike[str] | None = None,
+        num_parallel_calls: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple["ImageStore", dict[int, str]]:
+        """Decodes every file once and returns the store and what did not decode.
+
+        Args:
+          paths: image files.
+          preprocessing: makes the squares; its view is applied before they are kept.
+          cache: 'memory', 'disk' (a nameless file in `folder`, gone with the process), 'none'
+            (decode again at each use), or 'auto': memory if the squares fit the budget, else
+            disk. The images are the same in all of them.
+          budget_mib: what 'auto' may keep in memory, in MiB.
+          folder: where the disk cache lies; needed by 'disk', and by 'auto' over the budget.
+          num_parallel_calls: files decoded at a time; None lets tf.data choose.
+          progress: called with (files done, files in all) after each file.
+
+        Returns:
+          The store, and the reason for each index that failed.
+
+        Raises:
+          ValueError: if cache is unknown, or the disk cache has no folder or too little room.
+        """
+        names = [os.fspath(path) for path in paths]
+        cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
+        failures: dict[int, str] = {}
+
+        def fill(pixels: np.ndarray | None) -> None:
+            outcomes = _decode_all(names, preprocessing, num_parallel_calls)
+            for index, outcome in enumerate(outcomes):
+                if isinstance(outcome, str):
+                    failures[index] = outcome
+                elif pixels is not None:
+                    pixels[index] = outcome
+                if progress is not None:
+                    progress(index + 1, len(names))
+
+        shape = (len(names), preprocessing.image_size, preprocessing.image_size, 1)
+        if cache == "none":
+            fill(None)
+            pixels = None
+        elif cache == "memory":
+            pixels = _in_memory(shape, fill)
+        else:
+            pixels = _on_disk(shape, fill, Path(folder or "."))
+        failed = np.zeros(len(names), bool)
+        failed[list(failures)] = True
+        store = cls(names, preprocessing, cache=cache, choice=choice, pixels=pixels, failed=failed)
+        return store, failures
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def check_indices(self, indices: np.ndarray) -> None:
+        """Raises ValueError if an index is out of range or stands for a file that failed."""
+        indices = np.asarray(indices)
+        if indices.size and not (indices.min() >= 0 and indices.max() < len(self)):
+            raise ValueError(
+                f"indices must lie in 0..{len(self) - 1}, the images of the store. "
+                f"Received: {indices.min()}..{indices.max()}."
+            )
+        bad = indices[self.failed[indices]]
+        if bad.size:
+            raise ValueError(
+                f"{bad.size} of the indices stand for files that did not decode, the first is "
+                f"{self._paths[bad[0]]}: leave them out."
+            )
+
+    def fetch(self, indices):
+        """Returns images by index; works inside `tf.data.Dataset.map`.
+
+        Args:
+          indices: int64 [batch]; see `check_indices` for what is not caught here.
+
+        Returns:
+          uint8 [batch, image_size, image_size, 1].
+        """
+        if self._pixels is None:
+            paths = tf.gather(tf.constant(self._paths), indices)
+            square = tf.TensorSpec((self.image_size, self.image_size, 1), tf.uint8)
+            return tf.map_fn(
+                lambda path: self._preprocessing.image_from_bytes(tf.io.read_file(path)),
+                paths,
+                fn_output_signature=square,
+            )
+        return tf.gather(self._pixels, indices)
+
+
+def _choose_cache(cache, num_images, preprocessing, budget_mib, folder) -> tuple[str, str]:
+    """Returns where to keep the images and one line that says so and why."""
+    if cache not in CACHES:
+        raise ValueError(f"cache must be one of {', '.join(CACHES)}. Received: {cache!r}.")
+    size_mib = num_images * preprocessing.image_size**2 / _MIB
+    what = f"{num_images} images of {preprocessing.image_size} px, {size_mib:,.0f} MiB"
+    budget = f"the budget of {budget_mib:,.0f} MiB"
+    if cache == "none":
+        return cache, "cache: none, as asked; every use decodes its file again"
+    if cache == "memory":
+        return cache, f"cache: memory, as asked ({what})"
+    if cache == "auto" and size_mib <= budget_mib:
+        return "memory", f"cache: memory ({what}, within {budget})"
+    if folder is None:
+        raise ValueError(
+            f"The disk cache needs a folder ({what}; {budget}): name one, or choose "
+            "cache='memory' or 'none'."
+        )
+    why = "as asked" if cache == "disk" else f"over {budget}"
+    return "disk", f"cache: disk, in {os.fspath(folder)} ({what}, {why})"
+
+
+def _in_memory(shape: tuple[int, ...], fill: Callable[[np.ndarray], None]):
+    """Returns the filled images as a tensor; for a moment they are in memory twice."""
+    pixels = np.zeros(shape, np.uint8)
+    fill(pixels)
+    # Host memory: the pipeline runs there, and on a GPU machine a tensor would go to the GPU.
+    with tf.device("CPU:0"):
+        return tf.constant(pixels)
+
+
+def _on_disk(shape: tuple[int, ...], fill: Callable[[np.ndarray], None], folder: Path):
+    """Returns the filled images as a tensor that is mapped from a file.
+
+    The file loses its name as soon as it is mapped, and its space when the tensor goes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    size = max(1, int(np.prod(shape, dtype=np.int64)))
+    free = shutil.disk_usage(folder).free
+    # Without this check a full disk would kill the process in the middle of a write.
+    if size > free:
+        raise ValueError(
+            f"The disk cache needs {size / _MIB:,.0f} MiB in {folder}, where "
+            f"{free / _MIB:,.0f} MiB are free: name another folder, or choose cache='none'."
+        )
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        pixels = np.memmap(file, np.uint8, mode="r+", shape=shape)
+        fill(pixels)
+        pixels.flush()
+        with tf.device("CPU:0"):
+            return tf.raw_ops.ImmutableConst(
+                dtype=tf.uint8, shape=shape, memory_region_name=file.name
+            )
+
+
+def _decode_all(
+    paths: list[str], preprocessing: Preprocessing, num_parallel_calls: int | None
+) -> Iterator[np.ndarray | str]:
+    """Yields, in order, the square of each file, or the reason why there is none."""
+    if not paths:
+        return
+    dataset = tf.data.Dataset.from_tensor_slices(paths).map(
+        lambda path: preprocessing.image_from_bytes(tf.io.read_file(path)),
+        num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    iterator = iter(dataset)
+    # A tf.data iterator goes on after an error, with the element that follows.
+    for _ in paths:
+        try:
+            yield next(iterator).numpy()
+        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+            yield _reason(error)
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Returns what TensorFlow says is wrong, without the graph it says it about."""
+    text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", error.message, flags=re.DOTALL)
+    # tf.data names the transformation that failed in front of the reason.
+    text = re.sub(r"Error in user-defined function .*? Iterator::\S+: ", "", text)
+    lines = [line.strip(" .\t") for line in text.splitlines()]
+    return next((line for line in lines if line), "does not decode")

@@ -1,0 +1,183 @@
+"""The one path from the bytes of an X-ray to the input of a network.
+
+Training, evaluation, the SavedModel and the server all call `Preprocessing`; what
+a set of weights expects (size, channels, range, mean, standard deviation) is
+stored beside the weights as the fields of this class.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tfcovid.data.decode import decode_gray
+
+VIEWS = ("full", "border_only", "lungs_hidden", "lungs_only")
+MID_GRAY = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class LungBox:
+    """A central box as fractions of the image; on a frontal film the lung fields lie inside it."""
+
+    top: float = 0.12
+    bottom: float = 0.88
+    left: float = 0.10
+    right: float = 0.90
+
+
+LUNG_BOX = LungBox()
+
+
+def square_resize(gray, image_size):
+    """Returns the image stretched to a square.
+
+    Stretched and never padded: the data sets differ in aspect, and padding would tell which
+    one an image is from. Each axis that shrinks is averaged over the area of its new pixels,
+    each axis that grows is interpolated linearly; an axis that keeps its length is untouched.
+
+    Args:
+      gray: uint8 [height, width, 1], both sides at least 1.
+      image_size: side of the square in pixels, int.
+
+    Returns:
+      uint8 [image_size, image_size, 1], rounded half up.
+    """
+    sides = tf.shape(gray)[:2]
+    shrunk = tf.image.resize(gray, tf.minimum(sides, image_size), method="area")
+    square = tf.image.resize(shrunk, [image_size, image_size], method="bilinear")
+    return tf.ensure_shape(tf.cast(square + 0.5, tf.uint8), [image_size, image_size, 1])
+
+
+def apply_view(images, view):
+    """Returns the images with the part that a control experiment must not see painted over.
+
+    The box is the same in every image, so the paint itself carries nothing about the class.
+
+    Args:
+      images: uint8 [..., size, size, 1] with a static size.
+      view: 'full' leaves the image as it is; 'border_only' blackens the lung box, which leaves
+        shoulders, markers and margins; 'lungs_hidden' fills the box with mid gray, so that the
+        brightness of the whole stays ordinary; 'lungs_only' blackens everything outside the box.
+
+    Returns:
+      uint8 of the same shape.
+
+    Raises:
+      ValueError: if view is none of these.
+    """
+    if view not in VIEWS:
+        raise ValueError(f"view must be one of {', '.join(VIEWS)}. Received: view={view!r}.")
+    if view == "full":
+        return images
+    inside = _lung_mask(images.shape[-3], images.shape[-2])
+    if view == "lungs_only":
+        return tf.where(inside, images, tf.zeros_like(images))
+    paint = MID_GRAY if view == "lungs_hidden" else 0
+    return tf.where(inside, tf.cast(paint, images.dtype), images)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """What turns the bytes of an X-ray into a network's input.
+
+    A pixel p in 0..255 becomes ((low + p / 255 * (high - low)) - mean) / std, then is repeated
+    to the number of channels.
+
+    Attributes:
+      image_size: side of the square input in pixels, at least 8.
+      view: the part of the image that is shown, one of `VIEWS`.
+      channels: 1 or 3.
+      low: the network's value of black, before mean and std.
+      high: the network's value of white, before mean and std; above low.
+      mean: subtracted, one number for all channels or one per channel.
+      std: divided by, likewise; positive.
+    """
+
+    image_size: int
+    view: str = "full"
+    channels: int = 3
+    low: float = 0.0
+    high: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self):
+        """Checks the fields; raises ValueError naming the one that is wrong."""
+        # JSON has lists only, and a list would make the object unhashable.
+        object.__setattr__(self, "mean", tuple(self.mean))
+        object.__setattr__(self, "std", tuple(self.std))
+        if self.image_size < 8:
+            raise ValueError(f"image_size must be at least 8. Received: {self.image_size}.")
+        if self.view not in VIEWS:
+            raise ValueError(f"view must be one of {', '.join(VIEWS)}. Received: {self.view!r}.")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3. Received: {self.channels}.")
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high. Received: {self.low}, {self.high}.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                raise ValueError(
+                    f"{name} must have 1 or {self.channels} numbers (channels={self.channels}). "
+                    f"Received: {values}."
+                )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive. Received: {self.std}.")
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
+        """Returns the object whose `to_json` gave these fields."""
+        return cls(**fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as a dictionary that `json.dump` takes."""
+        return dataclasses.asdict(self)
+
+    def image_from_bytes(self, encoded):
+        """Returns the decoded, resized image with the view applied: what the cache holds.
+
+        Args:
+          encoded: bytes of an image file, scalar string.
+
+        Returns:
+          uint8 [image_size, image_size, 1].
+
+        Raises:
+          tf.errors.InvalidArgumentError: if the bytes cannot be decoded.
+        """
+        return apply_view(square_resize(decode_gray(encoded), self.image_size), self.view)
+
+    def network_input(self, images):
+        """Returns the images in the network's range and number of channels.
+
+        Args:
+          images: uint8, or float32 in 0..255, [..., image_size, image_size, 1].
+
+        Returns:
+          float32 [..., image_size, image_size, channels].
+        """
+        # One multiplication and one addition per value: the constants are folded in float64.
+        scales = [(self.high - self.low) / 255 / std for std in self._per_channel(self.std)]
+        offsets = [
+            (self.low - mean) / std
+            for mean, std in zip(
+                self._per_channel(self.mean), self._per_channel(self.std), strict=True
+            )
+        ]
+        return tf.cast(images, tf.float32) * tf.constant(scales) + tf.constant(offsets)
+
+    def __call__(self, encoded):
+        """Returns the network's input for one encoded image, float32 [size, size, channels]."""
+        return self.network_input(self.image_from_bytes(encoded))
+
+    def _per_channel(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        return values if len(values) == self.channels else values * self.channels
+
+
+def _lung_mask(height: int, width: int):
+    rows = (tf.range(height, dtype=tf.float32) + 0.5) / height
+    columns = (tf.range(width, dtype=tf.float32) + 0.5) / width
+    in_rows = (rows >= LUNG_BOX.top) & (rows < LUNG_BOX.bottom)
+    in_columns = (columns >= LUNG_BOX.left) & (columns < LUNG_BOX.right)
+    return (in_rows[:, None] & in_columns[None, :])[..., None]
