@@ -90,7 +90,8 @@ def test_names_and_format_do_not_give_covid_away(sample):
 
 def test_patients_table_agrees_with_the_names(sample):
     patients = pd.read_csv(sample / "patients.csv")
-    assert list(patients.columns) == ["image", "patient_id", "view", "sex", "age"]
+    assert list(patients.columns) == ["image", "patient_id", "view", "sex", "age", "source"]
+    assert set(patients["source"]) == {"synthetic"}
     key = patients["image"].str.replace(r"(_\d+|-\d{4})\.jpeg$", "", regex=True)
     assert (patients.groupby("patient_id")["image"].count() <= 4).all()
     assert key.nunique() == patients["patient_id"].nunique()

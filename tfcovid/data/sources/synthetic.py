@@ -21,7 +21,8 @@ from tfcovid.data.sources.phantom_film import expose
 from tfcovid.data.sources.phantom_findings import FINDINGS
 from tfcovid.data.sources.synthetic_plan import FEWEST_PATIENTS, Film, Stream, generator, plan_films
 
-DRAWING_VERSION = 1  # raise it whenever a pixel or a name changes: it is part of the folder's name
+SOURCE = "synthetic"
+DRAWING_VERSION = 2  # raise it whenever a pixel, name or table changes: the folder's name has it
 
 _METADATA = "Chest_xray_Corona_Metadata.csv"
 _IMAGES = Path("Coronahack-Chest-XRay-Dataset", "Coronahack-Chest-XRay-Dataset")
@@ -165,5 +166,5 @@ def _write_tables(films: list[Film], folder: Path) -> None:
             for film in films
         ],
         columns=["image", "patient_id", "view", "sex", "age"],
-    )
+    ).assign(source=SOURCE)
     patients.to_csv(folder / "patients.csv", index=False)
