@@ -12,6 +12,7 @@ plain operations.
 import dataclasses
 import math
 
+import numpy as np
 import tensorflow as tf
 
 # SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
@@ -57,7 +58,6 @@ class Augmentation:
                 raise ValueError(f"{name} must lie in [0, 1]. Received: {getattr(self, name)}.")
 
 
-@tf.function(jit_compile=True)
 def augment(images, augmentation, *, example_ids, occurrences, epoch, seed):
     """Returns the randomly changed images.
 
@@ -76,18 +76,9 @@ def augment(images, augmentation, *, example_ids, occurrences, epoch, seed):
     Returns:
       float32 [batch, size, size, 1] in 0..255; equal to the images where all ranges are 0.
     """
-    draws = random_draws(example_ids, occurrences, epoch=epoch, seed=seed)
-    signed = 2.0 * draws - 1.0  # in [-1, 1)
-    matrices, shifts = _affine_maps(signed, draws[:, 4] < 0.5, augmentation, images.shape[1])
-    moved = sample_affine(images, matrices, shifts)
-    brightness = signed[:, 5] * (augmentation.brightness * 255.0)
-    factor = 1.0 + signed[:, 6] * augmentation.contrast
-    mean = tf.reduce_mean(moved, axis=[1, 2])
-    # factor * (x - mean) + mean + brightness, in the form that is exact when the factor is 1.
-    offset = (1.0 - factor) * mean + brightness
-    return tf.clip_by_value(factor[:, None, None] * moved + offset[:, None, None], 0.0, 255.0)[
-        ..., None
-    ]
+    # Tensors, because a Python number would be compiled in: a new program for every epoch.
+    streams = [tf.cast(part, tf.int64) for part in (example_ids, occurrences, epoch, seed)]
+    return _compiled_augment(images, augmentation, *streams)
 
 
 def random_draws(example_ids, occurrences, *, epoch, seed):
@@ -109,7 +100,8 @@ def random_draws(example_ids, occurrences, *, epoch, seed):
     for part in (epoch, example_ids, occurrences):
         state = splitmix64(state) ^ tf.cast(part, tf.uint64)
     state = splitmix64(state)[:, None]
-    steps = tf.constant([i * _GOLDEN_GAMMA % 2**64 for i in range(_NUM_DRAWS)], tf.uint64)
+    # Through NumPy: in a graph, tf.constant rounds a list of such integers to float64 first.
+    steps = np.array([i * _GOLDEN_GAMMA % 2**64 for i in range(_NUM_DRAWS)], np.uint64)
     bits = tf.bitwise.right_shift(splitmix64(state + steps), tf.constant(40, tf.uint64))
     # Through int64: every value fits, and float conversion from uint64 is slow on some CPUs.
     return tf.cast(tf.cast(bits, tf.int64), tf.float32) * 2.0**-24
@@ -170,6 +162,22 @@ def sample_affine(images, matrices, shifts):
     above = corner(row, column) * (1.0 - right) + corner(row, next_column) * right
     below = corner(next_row, column) * (1.0 - right) + corner(next_row, next_column) * right
     return above * (1.0 - down) + below * down
+
+
+@tf.function(jit_compile=True)
+def _compiled_augment(images, augmentation, example_ids, occurrences, epoch, seed):
+    draws = random_draws(example_ids, occurrences, epoch=epoch, seed=seed)
+    signed = 2.0 * draws - 1.0  # in [-1, 1)
+    matrices, shifts = _affine_maps(signed, draws[:, 4] < 0.5, augmentation, images.shape[1])
+    moved = sample_affine(images, matrices, shifts)
+    brightness = signed[:, 5] * (augmentation.brightness * 255.0)
+    factor = 1.0 + signed[:, 6] * augmentation.contrast
+    mean = tf.reduce_mean(moved, axis=[1, 2])
+    # factor * (x - mean) + mean + brightness, in the form that is exact when the factor is 1.
+    offset = (1.0 - factor) * mean + brightness
+    return tf.clip_by_value(factor[:, None, None] * moved + offset[:, None, None], 0.0, 255.0)[
+        ..., None
+    ]
 
 
 def _affine_maps(signed, mirrored, augmentation, size):

@@ -5,6 +5,7 @@ training starts. That pass also finds every file that does not decode, so that
 none of them comes as a surprise in the middle of an epoch.
 """
 
+import math
 import os
 import re
 import shutil
@@ -67,8 +68,8 @@ class ImageStore:
         Args:
           paths: image files.
           preprocessing: makes the squares; its view is applied before they are kept.
-          cache: 'memory', 'disk' (a nameless file in `folder`, gone with the process), 'none'
-            (decode again at each use), or 'auto': memory if the squares fit the budget, else
+          cache: 'memory', 'disk' (a file in `folder`, nameless once filled), 'none' (decode
+            again at each use), or 'auto': memory if the squares fit the budget, else
             disk. The images are the same in all of them.
           budget_mib: what 'auto' may keep in memory, in MiB.
           folder: where the disk cache lies; needed by 'disk', and by 'auto' over the budget.
@@ -79,9 +80,12 @@ class ImageStore:
           The store, and the reason for each index that failed.
 
         Raises:
-          ValueError: if cache is unknown, or the disk cache has no folder or too little room.
+          ValueError: if there is no path, cache is unknown, or the disk cache has no folder or
+            too little room.
         """
         names = [os.fspath(path) for path in paths]
+        if not names:
+            raise ValueError("Expected at least one image to load. Received: no path.")
         cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
         failures: dict[int, str] = {}
 
@@ -183,7 +187,7 @@ def _on_disk(shape: tuple[int, ...], fill: Callable[[np.ndarray], None], folder:
     The file loses its name as soon as it is mapped, and its space when the tensor goes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = max(1, int(np.prod(shape, dtype=np.int64)))
+    size = math.prod(shape)
     free = shutil.disk_usage(folder).free
     # Without this check a full disk would kill the process in the middle of a write.
     if size > free:
@@ -206,8 +210,6 @@ def _decode_all(
     paths: list[str], preprocessing: Preprocessing, num_parallel_calls: int | None
 ) -> Iterator[np.ndarray | str]:
     """Yields, in order, the square of each file, or the reason why there is none."""
-    if not paths:
-        return
     dataset = tf.data.Dataset.from_tensor_slices(paths).map(
         lambda path: preprocessing.image_from_bytes(tf.io.read_file(path)),
         num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
@@ -218,7 +220,7 @@ def _decode_all(
     for _ in paths:
         try:
             yield next(iterator).numpy()
-        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        except tf.errors.OpError as error:
             yield _reason(error)
 
 

@@ -158,14 +158,18 @@ class Preprocessing:
           float32 [..., image_size, image_size, channels].
         """
         # One multiplication and one addition per value: the constants are folded in float64.
-        scales = [(self.high - self.low) / 255 / std for std in self._per_channel(self.std)]
+        stds = self._per_channel(self.std)
+        scales = [(self.high - self.low) / 255 / std for std in stds]
         offsets = [
             (self.low - mean) / std
-            for mean, std in zip(
-                self._per_channel(self.mean), self._per_channel(self.std), strict=True
-            )
+            for mean, std in zip(self._per_channel(self.mean), stds, strict=True)
         ]
-        return tf.cast(images, tf.float32) * tf.constant(scales) + tf.constant(offsets)
+        # Row by row: broadcasting over a last axis of three is several times slower on a CPU.
+        rows = tf.cast(images, tf.float32)[..., 0]
+        if self.channels > 1:
+            rows = tf.repeat(rows, self.channels, axis=-1)
+        rows = rows * tf.constant(scales * self.image_size) + tf.constant(offsets * self.image_size)
+        return tf.reshape(rows, tf.concat([tf.shape(images)[:-1], [self.channels]], axis=0))
 
     def __call__(self, encoded):
         """Returns the network's input for one encoded image, float32 [size, size, channels]."""

@@ -1,0 +1,165 @@
+"""Resize, views and the network's range, each against arithmetic in float64."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.data.images import encode, noise
+from tfcovid.data.preprocess import LUNG_BOX, VIEWS, Preprocessing, apply_view, square_resize
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def axis_weights(length, size):
+    """Returns float64 [size, length]: area weights when shrinking, linear when growing."""
+    weights = np.zeros((size, length))
+    if length > size:
+        edges = np.arange(size + 1) * length / size
+        for row in range(size):
+            pixels = np.arange(length)
+            overlap = np.minimum(edges[row + 1], pixels + 1) - np.maximum(edges[row], pixels)
+            weights[row] = np.clip(overlap, 0, None) * size / length
+        return weights
+    centres = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+    before = np.floor(centres).astype(int)
+    np.add.at(weights, (np.arange(size), before), 1 - (centres - before))
+    after = np.minimum(before + 1, length - 1)
+    np.add.at(weights, (np.arange(size), after), centres - before)
+    return weights
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(8, 70), st.integers(0, 99))
+def test_resize_is_area_when_shrinking_and_linear_when_growing(height, width, size, seed):
+    gray = noise(height, width, seed=seed).reshape(height, width, 1)
+    exact = axis_weights(height, size) @ gray[..., 0] @ axis_weights(width, size).T
+    resized = square_resize(gray, size).numpy()[..., 0]
+    # Half a level for rounding, and what float32 adds to it.
+    np.testing.assert_allclose(resized, exact, atol=0.503)
+
+
+def test_resize_to_the_same_size_changes_nothing():
+    gray = noise(64, 64)[..., None]
+    np.testing.assert_array_equal(square_resize(gray, 64), gray)
+
+
+def test_resize_rounds_half_up():
+    gray = np.tile(np.array([[0, 1]], np.uint8), (8, 8))[..., None]
+    assert np.all(square_resize(gray, 8).numpy() == 1)
+
+
+def test_resize_stretches_and_never_pads():
+    white = np.full((30, 90, 1), 255, np.uint8)
+    assert np.all(square_resize(white, 16).numpy() == 255)
+
+
+def inside_box(size):
+    centres = (np.arange(size) + 0.5) / size
+    rows = (centres >= LUNG_BOX.top) & (centres < LUNG_BOX.bottom)
+    columns = (centres >= LUNG_BOX.left) & (centres < LUNG_BOX.right)
+    return rows[:, None] & columns[None, :]
+
+
+@pytest.mark.parametrize("size", [64, 75, 224])
+@pytest.mark.parametrize(
+    ("view", "inside", "outside"),
+    [("border_only", 0, None), ("lungs_hidden", 128, None), ("lungs_only", None, 0)],
+)
+def test_view_paints_one_side_of_the_box_and_leaves_the_other(size, view, inside, outside):
+    images = np.stack([noise(size, size, seed=seed) for seed in (1, 2)])[..., None]
+    box = inside_box(size)
+    shown = apply_view(tf.constant(images), view).numpy()
+    for part, paint in ((box, inside), (~box, outside)):
+        expected = images[:, part] if paint is None else np.full_like(images[:, part], paint)
+        np.testing.assert_array_equal(shown[:, part], expected)
+
+
+def test_hidden_pixels_do_not_reach_the_network():
+    one, other = noise(64, 64, seed=1), noise(64, 64, seed=2)
+    border = Preprocessing(64, view="border_only")
+    other[~inside_box(64)] = one[~inside_box(64)]
+    np.testing.assert_array_equal(border(encode(one, "PNG")), border(encode(other, "PNG")))
+
+
+def test_full_view_changes_nothing():
+    images = noise(32, 32)[..., None]
+    np.testing.assert_array_equal(apply_view(tf.constant(images), "full"), images)
+
+
+def test_unknown_view_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"view must be one of full, .*lungs'"):
+        apply_view(tf.zeros([8, 8, 1], tf.uint8), "lungs")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"channels": 1},
+        {"channels": 3},
+        {"channels": 3, **IMAGENET},
+        {"channels": 3, "mean": (0.5,), "std": (0.25,)},
+        {"channels": 1, "low": -1024.0, "high": 1024.0},
+        {"channels": 1, "low": 0.0, "high": 255.0, "mean": (128.0,), "std": (57.0,)},
+    ],
+)
+def test_network_input_is_the_formula_in_every_channel(fields, dtype):
+    preprocessing = Preprocessing(16, **fields)
+    images = np.stack([noise(16, 16, seed=seed) for seed in range(3)])[..., None].astype(dtype)
+    unit = images.astype(np.float64) / 255
+    spread = preprocessing.high - preprocessing.low
+    exact = (preprocessing.low + unit * spread - preprocessing.mean) / preprocessing.std
+    exact = np.broadcast_to(exact, (*images.shape[:-1], preprocessing.channels))
+    inputs = preprocessing.network_input(images)
+    assert inputs.dtype == tf.float32
+    assert inputs.shape == exact.shape
+    np.testing.assert_allclose(inputs, exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
+
+
+def test_an_image_of_another_size_is_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        Preprocessing(64).network_input(noise(32, 32)[None, ..., None])
+
+
+def test_call_is_image_then_network_input_and_the_graph_equals_eager():
+    preprocessing = Preprocessing(64, **IMAGENET)
+    encoded = encode(noise(90, 50), "PNG")
+    by_hand = preprocessing.network_input(preprocessing.image_from_bytes(encoded))
+    graph = tf.function(preprocessing, input_signature=[tf.TensorSpec([], tf.string)])
+    assert graph.get_concrete_function().output_shapes == (64, 64, 3)
+    np.testing.assert_array_equal(preprocessing(encoded), by_hand)
+    np.testing.assert_array_equal(graph(encoded), by_hand)
+
+
+def test_json_round_trip_keeps_every_field():
+    preprocessing = Preprocessing(96, view="lungs_only", low=-1.0, high=2.0, **IMAGENET)
+    loaded = Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json())))
+    assert loaded == preprocessing
+    assert hash(loaded) == hash(preprocessing)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"image_size": 4}, "image_size must be at least 8"),
+        ({"channels": 2}, "channels must be 1 or 3"),
+        ({"view": "lungs"}, "view must be one of"),
+        ({"low": 1.0, "high": 1.0}, "low must be below high"),
+        ({"mean": (0.1, 0.2)}, "mean must have 1 or 3 numbers"),
+        ({"channels": 1, "std": (0.1, 0.2, 0.3)}, "std must have 1 or 1 numbers"),
+        ({"std": (0.0,)}, "std must be positive"),
+    ],
+)
+def test_impossible_fields_are_refused_by_name(fields, said):
+    with pytest.raises(ValueError, match=said):
+        Preprocessing(**{"image_size": 64, **fields})
+
+
+def test_every_view_is_a_valid_field():
+    for view in VIEWS:
+        assert dataclasses.replace(Preprocessing(64), view=view).view == view
