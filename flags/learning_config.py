@@ -136,7 +136,7 @@ class TrainingConfig(RangeChecked):
     """
 
     head_epochs: int = within(AT_LEAST_0, 0)
-    epochs: int = within(AT_LEAST_0, 12)
+    epochs: int = within(AT_LEAST_0, 10)
     batch_size: int = within(AT_LEAST_1, 32)
     learning_rate: float = within(POSITIVE, 1e-3)
     head_learning_rate: float = within(POSITIVE, 1e-3)

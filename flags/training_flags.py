@@ -11,7 +11,7 @@ DEFAULT_HEAD_EPOCHS = 3
 FULL_EPOCHS = 30
 """Epochs of phase 2 on real data where they are not given; early stopping may end it before."""
 
-SAMPLE_EPOCHS = 12
+SAMPLE_EPOCHS = 10
 """The same on the embedded sample: minutes on two cores."""
 
 _DEFAULTS = TrainingConfig()

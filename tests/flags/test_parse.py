@@ -84,7 +84,7 @@ def test_the_embedded_sample_has_its_own_size_unless_one_is_given():
 
 
 def test_the_embedded_sample_has_its_own_number_of_epochs_unless_one_is_given(folder):
-    assert _config().training.epochs == 12
+    assert _config().training.epochs == 10
     assert _config("--epochs=5").training.epochs == 5
     assert _config(f"--data_dir={folder}").training.epochs == 30
 
