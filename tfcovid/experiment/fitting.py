@@ -17,6 +17,7 @@ from tfcovid.training import run_record, runtime
 from tfcovid.training.callbacks import merge_histories
 from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.phases import TrainingPlan, plan_phases, run_phase
+from tfcovid.training.progress import say
 
 
 def train(
@@ -68,5 +69,5 @@ def train(
             console=console,
         )
         histories.append((phase.name, history))
-    console.print(best.describe())
+    say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(histories)), folder.history)

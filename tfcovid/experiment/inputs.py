@@ -15,7 +15,7 @@ from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.imbalance import stream_weights
 from tfcovid.models.input_contract import read_contract
-from tfcovid.training.progress import counting_bar
+from tfcovid.training.progress import counting_bar, say
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
@@ -67,11 +67,12 @@ def prepare_data(
         kind, reading = read_source(
             data.data, data.data_dir, patients=data.patients, progress=progress
         )
-    console.print(f"data: {kind} in {reading.root}")
+    say(console, f"data: {kind} in {reading.root}")
     if kind == "synthetic":
-        console.print(
+        say(
+            console,
             "      the embedded SYNTHETIC sample: drawn chest phantoms, no patients; "
-            "--data_dir=DIR takes real X-rays"
+            "--data_dir=DIR takes real X-rays",
         )
     with (
         counting_bar(console, "checking files") as scanned,
@@ -102,10 +103,10 @@ def prepare_data(
             decode_progress=decoded,
         )
     for note in dataset.notes:
-        console.print(f"note: {note}")
+        say(console, f"note: {note}")
     for line in describe_split(dataset):
-        console.print(line)
-    console.print(f"images: {preprocessing.image_size} px; {dataset.images.choice}")
+        say(console, line)
+    say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
     return dataset
 
 

@@ -24,7 +24,7 @@ from tfcovid.report.html import write_report
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.exported import ExportedClassifier, save_exported
 from tfcovid.training import run_record, runtime
-from tfcovid.training.progress import open_console
+from tfcovid.training.progress import open_console, say
 from tfcovid.whole_file import write_text_whole
 
 
@@ -47,7 +47,7 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
     folder = run_record.RunFolder(config.run.workdir or default_workdir(config))
     folder.refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
-    console.print(f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
+    say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     task_labels = TASK_LABELS[config.data.task]
     preprocessing = choose_preprocessing(config)
     dataset = prepare_data(config, task_labels, preprocessing, console)
@@ -55,7 +55,7 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
     folder.create()
     write_record(folder, config, flag_lines, dataset, preprocessing, machine)
     model = build_model(config, dataset, preprocessing)
-    console.print(describe_model(config, model))
+    say(console, describe_model(config, model))
     train(config, model, dataset, preprocessing, machine, folder, console)
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
     rule = choose_rule(best, dataset, preprocessing)

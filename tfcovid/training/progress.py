@@ -23,10 +23,15 @@ WIDTH_WITHOUT_TERMINAL = 100
 
 def open_console() -> rich.console.Console:
     """Returns the console of a command: as wide as the terminal, or 100 columns."""
-    console = rich.console.Console(highlight=False, soft_wrap=True)
+    console = rich.console.Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = WIDTH_WITHOUT_TERMINAL
     return console
+
+
+def say(console: rich.console.Console, line: str) -> None:
+    """Prints one line that the terminal may wrap, but that a file keeps whole."""
+    console.print(line, soft_wrap=True)
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -79,7 +84,7 @@ class ProgressBar(keras.callbacks.Callback):
         logs = logs or {}
         figures = [f"{label} {float(logs[key]):.4f}" for key, label in EPOCH_FIGURES if key in logs]
         elapsed_s = time.perf_counter() - self.started_s
-        self.console.print(f"{self.name}  {'  '.join(figures)}  {elapsed_s:.0f} s")
+        say(self.console, f"{self.name}  {'  '.join(figures)}  {elapsed_s:.0f} s")
 
     def on_train_end(self, logs=None):
         """Closes the bar if training stopped inside an epoch."""
