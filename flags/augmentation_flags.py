@@ -26,3 +26,9 @@ HORIZONTAL_FLIP = absl_flags.DEFINE_boolean(
     _DEFAULTS.horizontal_flip,
     "Mirror half of the images. Off by default: a mirrored chest has its heart on the right.",
 )
+MOVE_SHARE = absl_flags.DEFINE_float(
+    "move_share",
+    _DEFAULTS.move_share,
+    "Share of the images that are rotated, shifted and zoomed. The others keep their pixels: "
+    "interpolation softens what it moves, and the images a network is tested on are sharp.",
+)

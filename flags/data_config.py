@@ -108,6 +108,7 @@ class AugmentationConfig(RangeChecked):
       brightness: largest change either way, fraction of the full range.
       contrast: largest change either way, fraction.
       horizontal_flip: whether half of the images are mirrored.
+      move_share: share of the images that are rotated, shifted and zoomed, in [0, 1].
     """
 
     rotation_degrees: float = within(Interval(0, 180), 10.0)
@@ -116,3 +117,4 @@ class AugmentationConfig(RangeChecked):
     brightness: float = within(Interval(0, 1), 0.1)
     contrast: float = within(BELOW_1, 0.1)
     horizontal_flip: bool = False
+    move_share: float = within(Interval(0, 1), 0.5)

@@ -22,6 +22,7 @@ PRESET_FLAGS = (
     "rotation_degrees",
     "translation",
     "zoom",
+    "move_share",
     "brightness",
     "contrast",
     "horizontal_flip",

@@ -111,6 +111,7 @@ def configs(draw: st.DrawFn) -> config.Config:
                         "zoom",
                         "brightness",
                         "contrast",
+                        "move_share",
                     )
                 )
             ),
