@@ -124,7 +124,7 @@ def test_auto_batch_norm_trains_on_random_weights_and_freezes_on_converted_ones(
     assert model.resolved_batch_norm == resolved
 
 
-@pytest.mark.parametrize("imbalance", set(choices.Imbalance) - {choices.Imbalance.NONE})
+@pytest.mark.parametrize("imbalance", sorted(set(choices.Imbalance) - {choices.Imbalance.NONE}))
 def test_two_mechanisms_on_the_class_frequencies_are_refused_with_both_flags(imbalance):
     with pytest.raises(
         ValueError, match=rf"--focal_alpha=inverse_frequency with --imbalance={imbalance}"
