@@ -76,7 +76,6 @@ def test_as_float32_shares_no_variable_and_is_not_compiled():
 
 
 # Keras 3.15 saves variables through NumPy in a way that NumPy 2 calls deprecated.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"], indirect=True)
 def test_a_saved_model_reloads_in_safe_mode_with_the_same_logits(precision, tmp_path):
     model = _tiny(dropout=0.2, head_bias=[0.1, 0.2, 0.3], batch_norm="frozen")

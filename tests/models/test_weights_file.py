@@ -23,9 +23,6 @@ CONTRACT = InputContract(
     proof={},
 )
 
-# Keras 3.15 saves variables through NumPy in a way that NumPy 2 calls deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 def _backbone(seed, name="tiny", **kwargs):
     backbone = build_backbone(name, **{"image_size": 32, "channels": 1, **kwargs})

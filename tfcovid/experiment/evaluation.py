@@ -1,5 +1,6 @@
 """A finished run scored again, on its own test split or on another data set."""
 
+import dataclasses
 import datetime
 import pathlib
 from typing import Any
@@ -11,7 +12,8 @@ import rich.console
 from flags import config_json
 from tfcovid.data.dataset import read_source
 from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
-from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.data.sources.reading import REJECTED_COLUMNS
+from tfcovid.data.tasks import TASK_LABELS, TaskLabels
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import Prediction, load_signature, predict_files
@@ -51,30 +53,21 @@ def evaluate_run(
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
     task_labels = TASK_LABELS[run_record.read_json(folder.metrics)["task"]]
-    if data_dir is None:
-        root, frame, notes = own_test_split(folder, task_labels.classes)
-        rejected = pd.DataFrame(columns=["image", "path", "reason"])
-    else:
-        _, reading = read_source(kind, data_dir, patients=patients)
-        manifest = build_manifest(
-            reading, task_labels, on_bad_image=on_bad_image, max_pixels=max_pixels
-        )
-        root, frame, notes, rejected = (
-            reading.root,
-            manifest.frame,
-            manifest.notes,
-            manifest.rejected,
-        )
-    predictions = classify(folder, root, frame, console)
-    frame, rejected, predictions = leave_out_failed(frame, rejected, predictions, on_bad_image)
+    target = (
+        own_test_split(folder, task_labels)
+        if data_dir is None
+        else other_data(kind, data_dir, patients, task_labels, on_bad_image, max_pixels)
+    )
+    predictions = classify(folder, target, console)
+    frame, rejected, predictions = leave_out_failed(target, predictions, on_bad_image)
     metrics, table = score_predictions(frame, predictions, task_labels.classes)
     metrics = {
         "task": task_labels.name,
-        "split": "test" if data_dir is None else f"all of {root.name}",
+        "split": target.name,
         "view": run_record.read_json(folder.preprocessing)["view"],
         **metrics,
         "controls": {},
-        "notes": [*notes, *few_patient_notes(metrics)],
+        "notes": [*target.notes, *few_patient_notes(metrics)],
     }
     out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
     out.path.mkdir(parents=True)
@@ -91,30 +84,67 @@ def evaluation_name(data_dir: pathlib.Path | None) -> str:
     return f"{now}-{'test' if data_dir is None else data_dir.resolve().name}"
 
 
-def own_test_split(
-    folder: run_record.RunFolder, classes: tuple[str, ...]
-) -> tuple[pathlib.Path, pd.DataFrame, tuple[str, ...]]:
-    """Returns the data folder, the test rows and the notes of a run.
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What is scored.
+
+    Attributes:
+      name: what the terminal and metrics.json call it.
+      root: the folder that paths are relative to.
+      frame: rows with the manifest's columns.
+      rejected: images left out, columns image, path, reason.
+      notes: lines that a user should read before believing a score on it.
+    """
+
+    name: str
+    root: pathlib.Path
+    frame: pd.DataFrame
+    rejected: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def own_test_split(folder: run_record.RunFolder, task_labels: TaskLabels) -> Target:
+    """Returns the test split of a run.
 
     Raises:
       ValueError: if the run's records are missing or its data has moved.
     """
     data = config_json.from_dict(run_record.read_json(folder.config)).data
     _, reading = read_source(data.data, data.data_dir, patients=data.patients)
-    manifest = read_manifest(folder.manifest, classes=classes)
+    manifest = read_manifest(folder.manifest, classes=task_labels.classes)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    return reading.root, test, reading.notes
+    nothing = pd.DataFrame(columns=list(REJECTED_COLUMNS))
+    return Target("test", reading.root, test, nothing, reading.notes)
+
+
+def other_data(
+    kind: str | None,
+    data_dir: pathlib.Path,
+    patients: pathlib.Path | None,
+    task_labels: TaskLabels,
+    on_bad_image: str,
+    max_pixels: int,
+) -> Target:
+    """Returns all images of another data set that the task has a class for."""
+    _, reading = read_source(kind, data_dir, patients=patients)
+    manifest = build_manifest(
+        reading, task_labels, on_bad_image=on_bad_image, max_pixels=max_pixels
+    )
+    return Target(
+        f"all of {data_dir.resolve().name}",
+        reading.root,
+        manifest.frame,
+        manifest.rejected,
+        manifest.notes,
+    )
 
 
 def classify(
-    folder: run_record.RunFolder,
-    root: pathlib.Path,
-    frame: pd.DataFrame,
-    console: rich.console.Console,
+    folder: run_record.RunFolder, target: Target, console: rich.console.Console
 ) -> list[Prediction]:
     """Returns what the exported model says of each image, in the frame's order."""
     signature = load_signature(folder.saved_model)
-    files = [str(root / path) for path in frame["path"]]
+    files = [str(target.root / path) for path in target.frame["path"]]
     predictions = []
     with counting_bar(console, "classifying images") as progress:
         for prediction in predict_files(signature, files, batch_size=BATCH_SIZE):
@@ -124,16 +154,14 @@ def classify(
 
 
 def leave_out_failed(
-    frame: pd.DataFrame,
-    rejected: pd.DataFrame,
-    predictions: list[Prediction],
-    on_bad_image: str,
+    target: Target, predictions: list[Prediction], on_bad_image: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Prediction]]:
-    """Returns the three without the images that could not be classified, those listed.
+    """Returns the rows and predictions that did not fail, and between them all images left out.
 
     Raises:
       ValueError: if there are any and on_bad_image is 'fail'.
     """
+    frame, rejected = target.frame, target.rejected
     errors = pd.Series([prediction.error for prediction in predictions], dtype=object)
     failed = errors.notna().to_numpy()
     if failed.any() and on_bad_image == "fail":

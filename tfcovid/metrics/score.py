@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfcovid.metrics.classification import classification_metrics
-from tfcovid.metrics.intervals import group_bootstrap
-
-FEW_GROUPS = 10
+from tfcovid.metrics.intervals import FEW_GROUPS, group_bootstrap
 
 
 def score(
