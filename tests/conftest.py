@@ -48,13 +48,13 @@ def small_data(tmp_path_factory):
 
 def train_here(*arguments):
     """Trains in this process, which spares the start-up; returns what the terminal showed."""
-    from flags import flag_file, parse
+    from flags import parse
     from tfcovid.experiment.run import run
 
     values = parse.flag_values_from_argv(["train", *map(str, arguments)])
     config = parse.config_from_flags(values)
     with contextlib.redirect_stdout(io.StringIO()) as shown:
-        run(config, flag_lines=flag_file.flag_file_lines(config))
+        run(config)
     return shown.getvalue()
 
 

@@ -1,11 +1,16 @@
 """How every command starts and how it fails: one clear line, never a traceback."""
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from absl import app, logging
 
 from flags import parse
+
+RESEND_INTERRUPT_AFTER_S = 0.1
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
@@ -30,7 +35,20 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("error: stopped by Ctrl-C", file=sys.stderr)
+            print(
+                "error: stopped by Ctrl-C; a run folder that was begun stays unfinished",
+                file=sys.stderr,
+            )
             return 130
 
+    sys.unraisablehook = pass_on_interrupt
     app.run(main, flags_parser=parse.flags_parser)
+
+
+def pass_on_interrupt(lost: "sys.UnraisableHookArgs") -> None:
+    """Sends a Ctrl-C that fell into a destructor, where Python would drop it, once more."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        # A moment later, and from another thread: raised in here it would be lost again.
+        threading.Timer(RESEND_INTERRUPT_AFTER_S, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flags import flag_file, parse
+from flags import parse
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 
@@ -17,7 +17,7 @@ def train(argv: Sequence[str]) -> None:
     import_tensorflow()
     from tfcovid.experiment.run import run
 
-    run(config, flag_lines=flag_file.flag_file_lines(config))
+    run(config)
 
 
 if __name__ == "__main__":

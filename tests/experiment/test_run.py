@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SMALL, train_here
+from tfcovid.experiment.run import claim_folder
 
 CLASSES = ["Normal", "Pneumonia", "COVID-19"]
 CONTRACT_FILES = (
@@ -185,3 +186,17 @@ def test_paths_in_the_record_are_relative_to_the_data_folder(finished_run):
     for name in ("manifest.csv", "predictions.csv"):
         paths = pd.read_csv(finished_run / name)["path"]
         assert not any(pathlib.PurePosixPath(path).is_absolute() for path in paths)
+
+
+def test_runs_that_begin_in_one_second_have_folders_of_their_own(tmp_path):
+    wanted = tmp_path / "20261123T000000Z-binary-ce"
+    folders = [claim_folder(wanted, numbered=True).path.name for _ in range(3)]
+    assert folders == [wanted.name, f"{wanted.name}-2", f"{wanted.name}-3"]
+    with pytest.raises(ValueError, match="expected a new or empty folder"):
+        claim_folder(wanted, numbered=False)
+
+
+def test_record_names_the_kind_of_data_and_whole_paths(finished_run, small_data):
+    data = json.loads((finished_run / "config.json").read_text())["data"]
+    assert data["data"] == "coronahack"
+    assert data["data_dir"] == str(small_data)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfcovid.data.image_store import ImageStore
-from tfcovid.data.manifest import Manifest, build_manifest
+from tfcovid.data.manifest import Manifest, build_manifest, check_classes
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources import coronahack, synthetic
 from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading
@@ -86,6 +86,10 @@ def read_source(
         return "synthetic", coronahack.read(folder)
     if kind is None:
         kind = recognise(data_dir)
+    if kind not in READERS:
+        raise ValueError(
+            f"--data={kind} with --data_dir={data_dir}: it is drawn, not read; drop one of the two"
+        )
     return kind, READERS[kind](data_dir, patients=patients)
 
 
@@ -171,7 +175,9 @@ def load_dataset(
         len(manifest.rejected) - len(without_class), len(manifest.frame), max_set_aside
     )
     # The index still is the place in the image store, whatever is left out.
+    check_classes(manifest.frame["label"], task_labels, reading.root)
     frame = assign_split(manifest)
+    manifest = _without_split(manifest, frame)
     frame = frame[frame["split"].notna()]
     class_index = {name: index for index, name in enumerate(task_labels.classes)}
     return Dataset(
@@ -205,6 +211,20 @@ def _without(
         frame=manifest.frame.drop(index=bad),
         official=manifest.official.drop(index=bad),
         rejected=rejected.astype(TEXT),
+        notes=(*manifest.notes, note),
+    )
+
+
+def _without_split(manifest: Manifest, frame: pd.DataFrame) -> Manifest:
+    """Returns the manifest with the images listed that an earlier manifest does not have."""
+    missing = frame["split"].isna()
+    if not missing.any():
+        return manifest
+    aside = frame.loc[missing, ["image", "path"]].assign(reason="not in --manifest")
+    note = f"{missing.sum()} images set aside: they are not in --manifest."
+    return dataclasses.replace(
+        manifest,
+        rejected=pd.concat([manifest.rejected, aside], ignore_index=True).astype(TEXT),
         notes=(*manifest.notes, note),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfcovid.data.groups import assign_groups
+from tfcovid.data.groups import assign_groups, connected_rows
 from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, scan_files
 from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading, listing, read_table
 from tfcovid.data.tasks import TaskLabels, label_rows
@@ -65,6 +65,7 @@ def build_manifest(
     *,
     on_bad_image: str = "fail",
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    every_class: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Returns the images of a reading that a task can use, labelled, scanned and grouped.
@@ -74,6 +75,7 @@ def build_manifest(
       task_labels: the task; a finding that it has no class for is set aside, with the reason.
       on_bad_image: "fail" raises when a file is no readable image, "set_aside" lists it.
       max_pixels: the largest width × height of an image.
+      every_class: whether a class without an image is an error, as it is for training.
       progress: called with (files done, files in all) now and then; None for silence.
 
     Returns:
@@ -94,7 +96,8 @@ def build_manifest(
             "images); repair it, or leave such images out with --on_bad_image=set_aside."
         )
     frame = rows.join(facts, how="inner").reset_index(drop=True)
-    _check_classes(frame["label"], task_labels, reading.root)
+    if every_class or frame.empty:
+        check_classes(frame["label"], task_labels, reading.root)
     official = frame["official_split"].rename("official")
     frame["group_id"] = assign_groups(frame["patient_id"], frame["sha256"])
     frame = frame.reindex(columns=list(MANIFEST_COLUMNS)).astype(COLUMN_TYPES)
@@ -197,12 +200,14 @@ def _refuse(
 
 
 def _check_splits(table: pd.DataFrame, classes: Sequence[str], path: pathlib.Path) -> None:
-    splits_of_group = table.groupby("group_id")["split"].nunique()
-    torn = splits_of_group.index[splits_of_group > 1]
-    if len(torn):
+    # The file's own group ids may have been edited: patients and bytes count as well.
+    component = connected_rows(table["group_id"], table["patient_id"], table["sha256"])
+    torn = table.groupby(component)["split"].transform("nunique") > 1
+    if torn.any():
+        groups = table.loc[torn, "group_id"].unique()
         raise ValueError(
-            f"{path}: expected every group in one split; {len(torn)} stand in several: "
-            f"{listing(torn)}."
+            f"{path}: expected every patient, and every copy of a file, in one split; "
+            f"{len(groups)} groups hang together over several: {listing(groups)}."
         )
     for split in SPLITS:
         here = set(table["label"][table["split"] == split])
@@ -213,7 +218,14 @@ def _check_splits(table: pd.DataFrame, classes: Sequence[str], path: pathlib.Pat
             )
 
 
-def _check_classes(labels: pd.Series, task_labels: TaskLabels, root: pathlib.Path) -> None:
+def check_classes(labels: pd.Series, task_labels: TaskLabels, root: pathlib.Path) -> None:
+    """Raises ValueError if a class of the task has no image.
+
+    Args:
+      labels: class names [n].
+      task_labels: the task.
+      root: the data folder, for the message.
+    """
     counts = labels.value_counts()
     absent = [label for label in task_labels.classes if label not in counts]
     if absent:

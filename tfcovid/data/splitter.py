@@ -10,6 +10,10 @@ from tfcovid.data.sources.reading import listing
 from tfcovid.data.split import kfold_split, official_split, split_by_group
 from tfcovid.data.tasks import TaskLabels
 
+# What an earlier manifest decides, and what must be as it was.
+TAKEN = ("split", "fold", "patient_id", "group_id", "view", "sex", "age")
+COMPARED = ("sha256", "path", "label")
+
 
 def splitter(
     split: str,
@@ -84,7 +88,7 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
 
     Raises:
       ValueError: if the file is no manifest of this task, names an image that
-        is not in the data, or an image whose bytes have changed since.
+        is not in the data, or an image whose path, label or bytes differ there.
     """
     earlier = read_manifest(path, classes=classes).set_index("image")
     absent = earlier.index.difference(pd.Index(frame["image"]))
@@ -93,11 +97,11 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
             f"--manifest={path}: {len(absent)} of its images are not in the data: {listing(absent)}"
         )
     mine = earlier.reindex(frame["image"]).set_index(frame.index)
-    changed = (mine["sha256"] != frame["sha256"]) & mine["sha256"].notna()
-    if changed.any():
-        raise ValueError(
-            f"--manifest={path}: {changed.sum()} files have changed since it was written: "
-            f"{listing(frame.loc[changed, 'image'])}"
-        )
-    taken = ["split", "fold", "patient_id", "group_id"]
-    return frame.assign(**{column: mine[column] for column in taken})
+    for column in COMPARED:
+        differs = mine["split"].notna() & (mine[column].fillna("") != frame[column])
+        if differs.any():
+            raise ValueError(
+                f"--manifest={path}: {differs.sum()} images have another {column} in the data: "
+                f"{listing(frame.loc[differs, 'image'])}"
+            )
+    return frame.assign(**{column: mine[column] for column in TAKEN})

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pandas as pd
 import rich.console
 
 from flags import config_json
+from flags.config import Config
 from tfcovid.data.dataset import read_source
+from tfcovid.data.image_files import scan_files
 from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
-from tfcovid.data.sources.reading import REJECTED_COLUMNS
+from tfcovid.data.sources.reading import REJECTED_COLUMNS, listing
 from tfcovid.data.tasks import TASK_LABELS, TaskLabels
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
@@ -21,7 +24,6 @@ from tfcovid.training import run_record
 from tfcovid.training.progress import counting_bar, open_console
 
 BATCH_SIZE = 16
-BOOTSTRAP_SEED = 0
 
 
 def evaluate_run(
@@ -53,28 +55,35 @@ def evaluate_run(
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
     task_labels = TASK_LABELS[run_record.read_json(folder.metrics)["task"]]
-    target = (
-        own_test_split(folder, task_labels)
-        if data_dir is None
-        else other_data(kind, data_dir, patients, task_labels, on_bad_image, max_pixels)
-    )
+    config = config_json.from_dict(run_record.read_json(folder.config))
+    if data_dir is None:
+        target = own_test_split(folder, config, task_labels)
+    else:
+        target = other_data(kind, data_dir, patients, task_labels, on_bad_image, max_pixels)
+        target = leave_out_known(target, read_manifest(folder.manifest))
     predictions = classify(folder, target, console)
-    frame, rejected, predictions = leave_out_failed(target, predictions, on_bad_image)
-    metrics, table = score_predictions(frame, predictions, task_labels.classes)
+    target, predictions = leave_out_failed(target, predictions, on_bad_image)
+    metrics, table = score_predictions(
+        target.frame, predictions, task_labels.classes, seed=config.run.seed
+    )
+    notes = [*target.notes, *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,
         "split": target.name,
         "view": run_record.read_json(folder.preprocessing)["view"],
         **metrics,
-        "controls": {},
-        "notes": [*target.notes, *few_patient_notes(metrics)],
+        "controls": target.controls,
+        "notes": list(dict.fromkeys(notes)),
     }
     out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
     out.path.mkdir(parents=True)
     write_csv(table, out.predictions)
-    write_csv(rejected, out.rejected)
+    write_csv(target.rejected, out.rejected)
     run_record.write_json(out.metrics, metrics)
-    print_result(console, metrics, out.path)
+    files = {"figures": out.metrics, "predictions": out.predictions, "left out": out.rejected}
+    print_result(
+        console, metrics, out.path, files={name: str(path) for name, path in files.items()}
+    )
     return metrics
 
 
@@ -94,6 +103,7 @@ class Target:
       frame: rows with the manifest's columns.
       rejected: images left out, columns image, path, reason.
       notes: lines that a user should read before believing a score on it.
+      controls: what probes score on the same images, as in metrics.json; empty where none did.
     """
 
     name: str
@@ -101,20 +111,52 @@ class Target:
     frame: pd.DataFrame
     rejected: pd.DataFrame
     notes: tuple[str, ...]
+    controls: dict[str, Any]
+
+    def without(self, rows: np.ndarray, reasons: Sequence[str], note: str) -> "Target":
+        """Returns the target without some rows, those listed with their reasons and noted.
+
+        Args:
+          rows: which rows go, bool [n].
+          reasons: why, one for each row that goes.
+          note: a line that says so.
+
+        Raises:
+          ValueError: if no row stays.
+        """
+        if not rows.any():
+            return self
+        if rows.all():
+            raise ValueError(f"{self.root}: expected an image to score, none is left: {note}")
+        aside = self.frame.loc[rows, ["image", "path"]].assign(reason=list(reasons))
+        return dataclasses.replace(
+            self,
+            frame=self.frame[~rows].reset_index(drop=True),
+            rejected=pd.concat([self.rejected, aside], ignore_index=True),
+            notes=(*self.notes, note),
+        )
 
 
-def own_test_split(folder: run_record.RunFolder, task_labels: TaskLabels) -> Target:
-    """Returns the test split of a run.
+def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: TaskLabels) -> Target:
+    """Returns the test split of a run, with the notes and controls of the run.
 
     Raises:
-      ValueError: if the run's records are missing or its data has moved.
+      ValueError: if the run's records are missing, or its data has moved or changed.
     """
-    data = config_json.from_dict(run_record.read_json(folder.config)).data
+    data = config.data
     _, reading = read_source(data.data, data.data_dir, patients=data.patients)
     manifest = read_manifest(folder.manifest, classes=task_labels.classes)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    nothing = pd.DataFrame(columns=list(REJECTED_COLUMNS))
-    return Target("test", reading.root, test, nothing, reading.notes)
+    facts, bad = scan_files(test, reading.root, max_pixels=data.max_pixels)
+    changed = test.drop(index=facts.index[facts["sha256"] == test.loc[facts.index, "sha256"]])
+    if len(changed):
+        raise ValueError(
+            f"{reading.root}: {len(changed)} of {len(test)} test images are missing, bad or not "
+            f"those that the run scored: {listing(changed['image'])}"
+        )
+    run = run_record.read_json(folder.metrics)
+    nothing = bad[list(REJECTED_COLUMNS)]
+    return Target("test", reading.root, test, nothing, tuple(run["notes"]), run["controls"])
 
 
 def other_data(
@@ -128,15 +170,41 @@ def other_data(
     """Returns all images of another data set that the task has a class for."""
     _, reading = read_source(kind, data_dir, patients=patients)
     manifest = build_manifest(
-        reading, task_labels, on_bad_image=on_bad_image, max_pixels=max_pixels
+        reading,
+        task_labels,
+        on_bad_image=on_bad_image,
+        max_pixels=max_pixels,
+        every_class=False,
     )
+    there = set(manifest.frame["label"])
+    absent = [name for name in task_labels.classes if name not in there]
+    note = f"No image of {', '.join(absent)}: figures over all classes leave it out."
     return Target(
         f"all of {data_dir.resolve().name}",
         reading.root,
         manifest.frame,
         manifest.rejected,
-        manifest.notes,
+        (*manifest.notes, note) if absent else manifest.notes,
+        {},
     )
+
+
+def leave_out_known(target: Target, manifest: pd.DataFrame) -> Target:
+    """Returns the target without images and patients that the run was trained or chosen on.
+
+    Args:
+      target: another data set.
+      manifest: the run's manifest.
+    """
+    seen = manifest[manifest["split"] != "test"]
+    known = target.frame["sha256"].isin(seen["sha256"])
+    known |= target.frame["patient_id"].isin(seen["patient_id"].dropna())
+    note = (
+        f"{known.sum()} of {len(known)} images left out: the run was trained, or its threshold "
+        "chosen, on them or on other images of these patients."
+    )
+    reason = "the run has seen this image or this patient"
+    return target.without(known.to_numpy(), [reason] * int(known.sum()), note)
 
 
 def classify(
@@ -155,31 +223,29 @@ def classify(
 
 def leave_out_failed(
     target: Target, predictions: list[Prediction], on_bad_image: str
-) -> tuple[pd.DataFrame, pd.DataFrame, list[Prediction]]:
-    """Returns the rows and predictions that did not fail, and between them all images left out.
+) -> tuple[Target, list[Prediction]]:
+    """Returns target and predictions without the images that could not be classified.
 
     Raises:
-      ValueError: if there are any and on_bad_image is 'fail'.
+      ValueError: if there are any and on_bad_image is 'fail', or if none is left.
     """
-    frame, rejected = target.frame, target.rejected
-    errors = pd.Series([prediction.error for prediction in predictions], dtype=object)
-    failed = errors.notna().to_numpy()
-    if failed.any() and on_bad_image == "fail":
-        first = int(np.flatnonzero(failed)[0])
+    failed = np.array([prediction.error is not None for prediction in predictions])
+    errors = [str(prediction.error) for prediction in predictions if prediction.error is not None]
+    if errors and on_bad_image == "fail":
+        first = predictions[int(np.flatnonzero(failed)[0])].image
         raise ValueError(
-            f"{predictions[first].image}: {errors[first]} ({failed.sum()} bad of {len(frame)} "
-            "images); repair it, or leave such images out with --on_bad_image=set_aside"
+            f"{first}: {errors[0]} ({len(errors)} bad of {len(predictions)} images); repair it, "
+            "or leave such images out with --on_bad_image=set_aside"
         )
-    aside = frame.loc[failed, ["image", "path"]].assign(reason=errors[failed].to_numpy())
+    note = f"{len(errors)} images set aside because they could not be classified."
     return (
-        frame[~failed].reset_index(drop=True),
-        pd.concat([rejected, aside], ignore_index=True) if failed.any() else rejected,
+        target.without(failed, errors, note),
         [prediction for prediction in predictions if prediction.error is None],
     )
 
 
 def score_predictions(
-    frame: pd.DataFrame, predictions: list[Prediction], classes: tuple[str, ...]
+    frame: pd.DataFrame, predictions: list[Prediction], classes: tuple[str, ...], *, seed: int
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Returns the figures and the table of predictions.
 
@@ -187,6 +253,7 @@ def score_predictions(
       frame: manifest rows, in the order of the predictions.
       predictions: one a row, none failed.
       classes: names in the order of the probabilities.
+      seed: of the bootstrap.
     """
     probs = np.array([list(prediction.probabilities.values()) for prediction in predictions])
     decisions = np.array([classes.index(str(p.decision)) for p in predictions])
@@ -197,6 +264,6 @@ def score_predictions(
         decisions,
         frame["group_id"].to_numpy(),
         classes,
-        seed=BOOTSTRAP_SEED,
+        seed=seed,
     )
     return figures, run_record.prediction_table(frame, classes, probs, decisions)

@@ -11,6 +11,7 @@ from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, cache_folder, load_dataset, read_source
 from tfcovid.data.pipeline import evaluation_dataset, training_dataset
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.imbalance import stream_weights
@@ -113,14 +114,15 @@ def prepare_data(
 def describe_split(dataset: Dataset) -> list[str]:
     """Returns a line for each split: images and patients of each class."""
     lines = []
-    for split, part in dataset.frame.groupby("split", sort=False):
+    for split in SPLITS:
+        part = dataset.frame[dataset.frame["split"] == split]
         counts = [
             f"{name} {(part['label'] == name).sum()} "
             f"({part.loc[part['label'] == name, 'group_id'].nunique()} patients)"
             for name in dataset.classes
         ]
         lines.append(f"{split}: {len(part)} images: {', '.join(counts)}")
-    return sorted(lines, key=len, reverse=True)
+    return lines
 
 
 def training_stream(

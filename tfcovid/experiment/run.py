@@ -1,16 +1,18 @@
 """A run from its Config to its report."""
 
+import dataclasses
 import datetime
+import itertools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import pandas as pd
 
-from flags import config_json
+from flags import choices, config_json
 from flags.config import Config
-from tfcovid.data.dataset import Dataset
+from flags.flag_file import flag_file_lines
+from tfcovid.data.dataset import Dataset, recognise
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.tasks import TASK_LABELS
@@ -28,7 +30,7 @@ from tfcovid.training.progress import open_console, say
 from tfcovid.whole_file import write_text_whole
 
 
-def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
+def run(config: Config) -> pathlib.Path:
     """Trains, scores, exports and reports; returns the run's folder.
 
     The folder is made when the data has been read and checked, so that a
@@ -36,7 +38,6 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
 
     Args:
       config: what is asked for.
-      flag_lines: the same as the lines of a flag file, for the run's record.
 
     Raises:
       ValueError: for a mistake in the flags or the data.
@@ -44,16 +45,17 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
       FloatingPointError: if the loss is no longer finite.
     """
     console = open_console()
-    folder = run_record.RunFolder(config.run.workdir or default_workdir(config))
-    folder.refuse_if_used()
+    config = settle(config)
+    wanted = config.run.workdir or default_workdir(config)
+    run_record.RunFolder(wanted).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     task_labels = TASK_LABELS[config.data.task]
     preprocessing = choose_preprocessing(config)
     dataset = prepare_data(config, task_labels, preprocessing, console)
 
-    folder.create()
-    write_record(folder, config, flag_lines, dataset, preprocessing, machine)
+    folder = claim_folder(wanted, numbered=config.run.workdir is None)
+    write_record(folder, config, dataset, preprocessing, machine)
     model = build_model(config, dataset, preprocessing)
     say(console, describe_model(config, model))
     train(config, model, dataset, preprocessing, machine, folder, console)
@@ -66,22 +68,70 @@ def run(config: Config, *, flag_lines: Sequence[str]) -> pathlib.Path:
     return folder.path
 
 
+def settle(config: Config) -> Config:
+    """Returns the Config as the run's record should have it: what was open decided.
+
+    The data set's kind is named, and paths are absolute, so that the run can be
+    scored and run again from anywhere.
+    """
+    data, model = config.data, config.model
+    kind = data.data
+    if kind is None and data.data_dir is not None:
+        kind = choices.Data(recognise(data.data_dir))
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(
+            data,
+            data=kind,
+            data_dir=absolute(data.data_dir),
+            patients=absolute(data.patients),
+            manifest=absolute(data.manifest),
+        ),
+        model=dataclasses.replace(model, weights=absolute(model.weights)),
+    )
+
+
+def absolute(path: pathlib.Path | None) -> pathlib.Path | None:
+    """Returns the path from the root, or None where there is none."""
+    return None if path is None else path.absolute()
+
+
 def default_workdir(config: Config) -> pathlib.Path:
     """Returns runs/<UTC time>-<task>-<loss>."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     return pathlib.Path("runs") / f"{now}-{config.data.task}-{config.loss.loss}"
 
 
+def claim_folder(wanted: pathlib.Path, *, numbered: bool) -> run_record.RunFolder:
+    """Makes the run's folder, which is then this run's alone, and returns it.
+
+    Args:
+      wanted: where it should be.
+      numbered: whether a taken name gets -2, -3 … behind it, as runs that begin
+        within one second need.
+
+    Raises:
+      ValueError: if the folder is taken and numbered is False.
+    """
+    path = wanted
+    for number in itertools.count(2):
+        if not (numbered and path.exists()):
+            break
+        path = wanted.with_name(f"{wanted.name}-{number}")
+    folder = run_record.RunFolder(path)
+    folder.create()
+    return folder
+
+
 def write_record(
     folder: run_record.RunFolder,
     config: Config,
-    flag_lines: Sequence[str],
     dataset: Dataset,
     preprocessing: Preprocessing,
     machine: runtime.Runtime,
 ) -> None:
     """Writes what was asked, on what data and machine, before the first step."""
-    write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_lines))
+    write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_file_lines(config)))
     write_text_whole(folder.config, config_json.to_json(config))
     run_record.write_json(
         folder.environment,

@@ -18,7 +18,7 @@ def score(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Returns the figures of DESIGN's metrics.json with intervals and counts of patients.
+    """Returns the figures of metrics.json with intervals and counts of patients.
 
     Args:
       labels: class indices int [n].
@@ -48,7 +48,7 @@ def few_patient_notes(metrics: dict[str, Any]) -> list[str]:
     """Returns a line for each class that too few patients stand for."""
     return [
         f"{name}: only {figures['n_patients']} patients in the test split; "
-        "an interval from so few is itself uncertain"
+        "an interval from so few is itself uncertain."
         for name, figures in metrics["per_class"].items()
         if figures["n_patients"] < FEW_GROUPS
     ]

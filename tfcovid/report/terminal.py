@@ -22,13 +22,20 @@ INDENT = 2
 MATRIX_WIDTH = 76
 
 
-def print_result(console: Console, metrics: Mapping[str, Any], run_folder: pathlib.Path) -> None:
-    """Prints a run's result.
+def print_result(
+    console: Console,
+    metrics: Mapping[str, Any],
+    run_folder: pathlib.Path,
+    *,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    """Prints the result of a run, or of an evaluation.
 
     Args:
       console: where to; without a terminal there are no colours.
       metrics: the content of metrics.json.
       run_folder: the run's folder.
+      files: what to say of the files, by name; None for those of a whole run.
     """
     _heading(console, _title(metrics))
     _show(console, _headline(metrics))
@@ -42,13 +49,13 @@ def print_result(console: Console, metrics: Mapping[str, Any], run_folder: pathl
     if notes:
         _heading(console, "Read this before the number")
         _show(console, _note_list(notes))
-    _print_files(console, run_folder)
+    _print_files(console, run_files(run_folder) if files is None else files)
 
 
 def _title(metrics: Mapping[str, Any]) -> str:
     view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
     return (
-        f"{metrics['task']}, {metrics['split']} split: "
+        f"{metrics['task']}, {metrics['split']}{'' if ' ' in metrics['split'] else ' split'}: "
         f"{words.counted(metrics['n_images'], 'image')} of "
         f"{words.counted(metrics['n_patients'], 'patient')}{view}"
     )
@@ -134,17 +141,21 @@ def _note_list(notes: Sequence[str]) -> rich.table.Table:
     return table
 
 
-def _print_files(console: Console, run_folder: pathlib.Path) -> None:
-    _heading(console, "Files")
+def run_files(run_folder: pathlib.Path) -> dict[str, str]:
+    """Returns where a run's files are, and the commands that use them."""
     model = run_folder / "saved_model"
-    lines = {
+    return {
         "report": str(run_folder / "report.html"),
         "model": str(model),
         "predict": shlex.join(["python", "-m", "tfcovid.predict", f"--model={model}"]) + " FILE...",
         "curves": shlex.join(["tensorboard", "--logdir", str(run_folder / "tensorboard")]),
     }
-    for name, line in lines.items():
-        console.print(Text.assemble(" " * INDENT, (f"{name:<9}", "dim"), line), soft_wrap=True)
+
+
+def _print_files(console: Console, files: Mapping[str, str]) -> None:
+    _heading(console, "Files")
+    for name, line in files.items():
+        console.print(Text.assemble(" " * INDENT, (f"{name:<12}", "dim"), line), soft_wrap=True)
 
 
 def _table(*heads: str) -> rich.table.Table:

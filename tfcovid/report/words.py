@@ -10,8 +10,8 @@ UNDEFINED = "n/a"
 FEW_MARK = "*"
 FEW_WORDS = "from fewer than 10 patients: the interval itself is uncertain"
 NO_CONTROLS = (
-    "No controls: they were switched off (--controls=none), so nothing here says how much of the "
-    "score a model that sees no lungs would reach."
+    "No controls stand beside this score: nothing here says how much of it a model that sees no "
+    "lungs would reach."
 )
 
 HEADLINE = {

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import shlex
@@ -51,12 +52,26 @@ class RunFolder:
                 f"--workdir={self.path}: expected a new or empty folder, found one that holds "
                 "files; name another one, or leave --workdir out"
             )
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--workdir={self.path}: expected a folder, found a file")
+        for place in (self.path, *self.path.parents):
+            if place.exists():
+                if not place.is_dir():
+                    raise ValueError(f"--workdir={self.path}: expected a folder, {place} is a file")
+                if not os.access(place, os.W_OK | os.X_OK):
+                    raise ValueError(f"--workdir={self.path}: no right to write in {place}")
+                return
 
     def create(self) -> None:
-        """Makes the folder and the checkpoints folder in it."""
-        self.best_model.parent.mkdir(parents=True, exist_ok=True)
+        """Makes the folder, which is then this run's alone, and the checkpoints folder in it.
+
+        Raises:
+          ValueError: if the folder was filled since `refuse_if_used`.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.refuse_if_used()
+        try:
+            self.best_model.parent.mkdir()
+        except FileExistsError as error:  # another run was quicker by a moment
+            raise ValueError(f"--workdir={self.path}: another run has just begun there") from error
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:

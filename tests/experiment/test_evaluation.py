@@ -1,0 +1,71 @@
+"""A finished run scored again: what must be noticed, and what must be left out."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.conftest import SMALL, train_here
+from tfcovid.data.sources.synthetic import write_synthetic
+from tfcovid.experiment.evaluation import evaluate_run
+
+
+def evaluate(workdir, data_dir=None, on_bad_image="fail"):
+    return evaluate_run(
+        workdir,
+        kind=None,
+        data_dir=data_dir,
+        patients=None,
+        on_bad_image=on_bad_image,
+        max_pixels=1_000_000,
+    )
+
+
+@pytest.fixture
+def own(small_data, tmp_path):
+    """A run on a copy of the small data, both of which a test may change."""
+    data = shutil.copytree(small_data, tmp_path / "data")
+    train_here(f"--data_dir={data}", f"--workdir={tmp_path / 'run'}", *SMALL, "--epochs=1")
+    return tmp_path / "run", data
+
+
+def test_changed_test_image_is_noticed(own):
+    workdir, data = own
+    paths = pd.read_csv(workdir / "predictions.csv")["path"]
+    shutil.copy(data / paths[1], data / paths[0])
+    with pytest.raises(ValueError, match=r"1 of .* test images are missing, bad or not"):
+        evaluate(workdir)
+
+
+def test_own_test_split_keeps_notes_and_controls_of_the_run(finished_run):
+    again = evaluate(finished_run)
+    ours = json.loads((finished_run / "metrics.json").read_text())
+    assert again["controls"] == ours["controls"]
+    assert again["notes"] == ours["notes"]
+    assert again["intervals"].keys() == ours["intervals"].keys()
+
+
+def test_images_that_the_run_was_trained_on_are_left_out_and_counted(finished_run, small_data):
+    metrics = evaluate(finished_run, small_data)
+    manifest = pd.read_csv(finished_run / "manifest.csv")
+    assert metrics["n_images"] == (manifest["split"] == "test").sum()
+    (note,) = [note for note in metrics["notes"] if "left out" in note]
+    assert note.startswith(f"{(manifest['split'] != 'test').sum()} of {len(manifest)} images")
+    assert metrics["controls"] == {}
+
+
+def test_data_set_without_a_class_is_scored_and_says_so(finished_run, tmp_path):
+    other = tmp_path / "other"
+    write_synthetic(other, seed=5, image_size=48, patients=60)
+    table = pd.read_csv(other / "Chest_xray_Corona_Metadata.csv", index_col=0)
+    table = table[table["Label_2_Virus_category"] != "COVID-19"]
+    table.to_csv(other / "Chest_xray_Corona_Metadata.csv")
+    patients = pd.read_csv(other / "patients.csv")
+    patients.assign(patient_id="other" + patients["patient_id"]).to_csv(
+        other / "patients.csv", index=False
+    )
+    metrics = evaluate(finished_run, other)
+    assert metrics["n_images"] == len(table)
+    assert metrics["per_class"]["COVID-19"]["recall"] is None
+    assert any("No image of COVID-19" in note for note in metrics["notes"])
