@@ -6,7 +6,6 @@ import pathlib
 from flags import choices
 from flags.interval import (
     AT_LEAST_0,
-    AT_LEAST_1,
     BELOW_1,
     BETWEEN_0_AND_1,
     Interval,
@@ -37,7 +36,8 @@ class DataConfig(RangeChecked):
       cache_budget_mib: memory that `cache` auto may use, MiB.
       on_bad_image: what happens to an image that does not decode.
       max_set_aside: largest share of the images that may be set aside, in [0, 1).
-      max_pixels: largest image that is decoded, pixels.
+      max_pixels: largest image that is decoded, pixels; at most twice Pillow's own limit,
+        past which Pillow refuses an image whatever is asked.
       num_parallel_calls: parallel decodes and augmentations; 0 lets tf.data choose.
     """
 
@@ -57,7 +57,7 @@ class DataConfig(RangeChecked):
     cache_budget_mib: int = within(AT_LEAST_0, 4096)
     on_bad_image: choices.OnBadImage = choices.OnBadImage.FAIL
     max_set_aside: float = within(BELOW_1, 0.05)
-    max_pixels: int = within(AT_LEAST_1, 100_000_000)
+    max_pixels: int = within(Interval(1, 178_956_970), 100_000_000)
     num_parallel_calls: int = within(AT_LEAST_0, 0)
 
     def __post_init__(self) -> None:

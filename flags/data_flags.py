@@ -106,7 +106,8 @@ MAX_SET_ASIDE = absl_flags.DEFINE_float(
 MAX_PIXELS = absl_flags.DEFINE_integer(
     "max_pixels",
     _DEFAULTS.max_pixels,
-    "An image with more pixels than this is not decoded (decompression bombs).",
+    "An image with more pixels than this is not decoded (decompression bombs); at most "
+    "178956970, twice Pillow's own limit.",
 )
 NUM_PARALLEL_CALLS = absl_flags.DEFINE_integer(
     "num_parallel_calls",

@@ -31,11 +31,18 @@ class Interval:
         return above and below
 
     def __str__(self) -> str:
+        low = _in_full(self.low)
         if math.isinf(self.high):
-            return f"a number {'above' if self.open_low else 'of at least'} {self.low:g}"
-        low = f"{self.low:g} (excluded)" if self.open_low else f"{self.low:g}"
-        high = f"{self.high:g} (excluded)" if self.open_high else f"{self.high:g}"
+            return f"a number {'above' if self.open_low else 'of at least'} {low}"
+        high = _in_full(self.high)
+        low = f"{low} (excluded)" if self.open_low else low
+        high = f"{high} (excluded)" if self.open_high else high
         return f"a number from {low} to {high}"
+
+
+def _in_full(number: float) -> str:
+    """Returns the number in words for a user: 2147483647, where :g gives 2.14748e+09."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 AT_LEAST_0 = Interval(0)

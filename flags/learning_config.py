@@ -26,7 +26,7 @@ class ModelConfig(RangeChecked):
 
     Attributes:
       backbone: the architecture.
-      weights: a file written by `python -m weights_conversion`, or None for random weights.
+      weights: a *.weights.h5 file with its contract beside it, or None for random weights.
       batch_norm: which statistics the backbone's batch normalisation uses.
       dropout: share of the pooled features dropped before the head, in [0, 1).
     """
@@ -46,8 +46,8 @@ class ModelConfig(RangeChecked):
                 )
         elif not self.weights.name.endswith(".weights.h5"):
             raise ValueError(
-                f"--weights={self.weights}: expected none or a *.weights.h5 file written by "
-                "`python -m weights_conversion`"
+                f"--weights={self.weights}: expected none or a *.weights.h5 file with its "
+                "contract beside it; the converter of PyTorch checkpoints is not written yet"
             )
 
     @property
@@ -128,9 +128,9 @@ class TrainingConfig(RangeChecked):
       learning_rate: peak learning rate of phase 2.
       head_learning_rate: learning rate of phase 1.
       weight_decay: decoupled weight decay of AdamW, multiplied by the learning rate.
-      warmup_epochs: epochs of phase 2 in which the learning rate rises from 0.
-      patience: epochs without a better validation figure before phase 2 ends; 0 never
-        ends it early.
+      warmup_epochs: epochs of each phase in which the learning rate rises from 0.
+      patience: epochs without a better validation figure before a phase ends; 0 never
+        ends one early.
       precision: arithmetic of the training step.
       initial_loss_scale: first loss scale, read when the step runs in mixed_float16.
     """

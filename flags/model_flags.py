@@ -16,8 +16,8 @@ BACKBONE = absl_flags.DEFINE_enum_class(
 WEIGHTS = absl_flags.DEFINE_string(
     "weights",
     "none",
-    "What the backbone starts from: none (random), or the path of a *.weights.h5 file written "
-    "by `python -m weights_conversion`.",
+    "What the backbone starts from: none (random), or the path of a *.weights.h5 file with "
+    "its contract beside it; the converter of PyTorch checkpoints is not written yet.",
 )
 BATCH_NORM = absl_flags.DEFINE_enum_class(
     "batch_norm",

@@ -177,8 +177,9 @@ def _weights(text: str | None) -> pathlib.Path | None:
         return None
     if text == "imagenet":
         raise ValueError(
-            "--weights=imagenet: no ImageNet weights come with this program; convert a PyTorch "
-            "checkpoint with `python -m weights_conversion` and give the file it writes"
+            "--weights=imagenet: no ImageNet weights come with this program; expected none or a "
+            "*.weights.h5 file with its contract beside it; the converter of PyTorch checkpoints "
+            "is not written yet"
         )
     return pathlib.Path(text).expanduser()
 

@@ -44,13 +44,13 @@ WEIGHT_DECAY = absl_flags.DEFINE_float(
 WARMUP_EPOCHS = absl_flags.DEFINE_integer(
     "warmup_epochs",
     _DEFAULTS.warmup_epochs,
-    "Epochs of phase 2 in which the learning rate rises from 0; a cosine follows.",
+    "Epochs of each phase in which the learning rate rises from 0; a cosine follows.",
 )
 PATIENCE = absl_flags.DEFINE_integer(
     "patience",
     _DEFAULTS.patience,
-    "Phase 2 ends after this many epochs without a better class-averaged log-loss on the "
-    "validation split; 0 never ends it early.",
+    "A phase ends after this many epochs without a better class-averaged log-loss on the "
+    "validation split; 0 never ends one early.",
 )
 PRECISION = absl_flags.DEFINE_enum_class(
     "precision",

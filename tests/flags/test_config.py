@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 from hypothesis import given, settings
+from PIL import Image
 
 from flags import choices, config
 from tests.flags.configs import configs
@@ -102,7 +103,9 @@ def test_frozen_batch_norm_on_random_weights_is_refused():
 
 
 def test_weights_of_another_format_are_refused():
-    with pytest.raises(ValueError, match=r"--weights=m\.pth: expected none or a \*\.weights\.h5"):
+    with pytest.raises(
+        ValueError, match=r"--weights=m\.pth: .* \*\.weights\.h5 file .* not written"
+    ):
         config.ModelConfig(weights=pathlib.Path("m.pth"))
 
 
@@ -177,3 +180,10 @@ def test_a_run_that_trains_nothing_is_refused():
 def test_a_warm_up_longer_than_the_training_is_refused_with_both_flags():
     with pytest.raises(ValueError, match=r"--warmup_epochs=4: expected 0\.\.3, because --epochs=3"):
         _without_weights(epochs=3, warmup_epochs=4)
+
+
+def test_max_pixels_ends_where_pillow_refuses_an_image():
+    twice = 2 * Image.MAX_IMAGE_PIXELS
+    assert config.DataConfig(max_pixels=twice).max_pixels == twice
+    with pytest.raises(ValueError, match=f"--max_pixels={twice + 1}: .* from 1 to {twice}$"):
+        config.DataConfig(max_pixels=twice + 1)

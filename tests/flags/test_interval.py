@@ -29,4 +29,10 @@ def test_without_a_high_end_every_number_above_the_low_end_is_in(value):
 def test_the_words_name_both_ends_and_which_are_left_out():
     assert str(Interval(0)) == "a number of at least 0"
     assert str(Interval(0, open_low=True)) == "a number above 0"
+    assert str(Interval(0.5, 1.25)) == "a number from 0.5 to 1.25"
     assert str(Interval(0, 1, open_high=True)) == "a number from 0 to 1 (excluded)"
+
+
+def test_whole_numbers_are_written_in_full():
+    assert str(Interval(0, 2**31 - 1)) == "a number from 0 to 2147483647"
+    assert str(Interval(12345678)) == "a number of at least 12345678"
