@@ -94,7 +94,7 @@ def test_table_that_fails_to_write_leaves_the_old_one(tmp_path):
         ("label", "c", "column label, row 3: expected one of the classes a, b. Received: c"),
         ("split", "valid", "expected one of train, validation, test. Received: valid"),
         ("group_id", None, "column group_id, row 3: expected a value"),
-        ("group_id", "g0", "expected every patient, and every copy of a file, in one split; 1 groups hang .*: g0"),
+        ("group_id", "g0", "every copy of a file, in one split; 1 groups hang .*: g0"),
         ("path", "/etc/passwd", "expected a path inside the data folder"),
         ("path", "a/../../b.png", "expected a path inside the data folder"),
         ("path", "..", "expected a path inside the data folder"),

@@ -67,3 +67,11 @@ def test_description_survives_json(rule):
 def test_description_without_an_entry_is_a_clear_error():
     with pytest.raises(ValueError, match=r"decision\.json: expected an entry 'temperature'"):
         rule_from_description(TWO, {"thresholds": {}})
+
+
+def test_temperature_at_its_bound_is_said_to_be_undetermined():
+    labels = np.repeat([0, 1, 2], 10)
+    rule = choose_decision_rule(THREE, 9.0 * np.eye(3)[labels], labels)
+    (doubt,) = rule.doubts()
+    assert "does not determine it" in doubt
+    assert not DecisionRule(THREE, 1.5, None).doubts()

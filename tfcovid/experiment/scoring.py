@@ -57,7 +57,7 @@ def score_test_split(
         ),
         "controls": score_controls(config, dataset),
     }
-    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics)]
+    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *rule.doubts()]
     write_csv(
         run_record.prediction_table(part, dataset.classes, probs, decisions), folder.predictions
     )

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfcovid.metrics.calibration import (
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     apply_temperature,
     fit_temperature,
     probabilities_from_logits,
@@ -39,6 +41,16 @@ class DecisionRule:
             return np.argmax(probs, axis=1)
         # float32 on both sides: the served module compares the same numbers.
         return (probs[:, 1].astype(np.float32) >= np.float32(self.threshold)).astype(np.int64)
+
+    def doubts(self) -> list[str]:
+        """Returns a line where the validation split did not determine the temperature."""
+        inside = 1.01 * MIN_TEMPERATURE < self.temperature < 0.99 * MAX_TEMPERATURE
+        if inside:
+            return []
+        return [
+            f"The temperature {self.temperature:.3g} lies at its bound: the validation split does "
+            "not determine it, and the probabilities are not calibrated."
+        ]
 
     def describe(self, *, n_images: int, n_patients: int) -> dict[str, Any]:
         """Returns the content of decision.json."""
