@@ -1,7 +1,12 @@
-"""Flags that act only under a value of another flag, and the check that they do."""
+"""Flags that act only under a value of another flag, and the check that they do.
+
+A flag that another one turns off is refused where it was given directly. One that only a
+flag file or a preset gave yields to a flag given directly: there is nothing to drop.
+"""
 
 import dataclasses
 import enum
+from collections.abc import Collection, Iterator
 
 from absl import flags as absl_flags
 
@@ -69,3 +74,30 @@ def refuse_in_vain(flag_values: absl_flags.FlagValues, asked: Config) -> None:
                 f"--{rule.flag}={given} with --{rule.switch}={setting}: "
                 f"it acts only with {wanted}; drop it or change --{rule.switch}"
             )
+
+
+def let_files_yield(flag_values: absl_flags.FlagValues, direct: Collection[str]) -> None:
+    """Resets flags from files that a flag given directly on the command line turns off.
+
+    Args:
+      flag_values: flags after parsing; changed in place.
+      direct: names of the flags given on the command line itself.
+    """
+    for name, switch in list(_turned_off(flag_values)):
+        if switch in direct and name not in direct:
+            flag_values[name].unparse()
+
+
+def _turned_off(flag_values: absl_flags.FlagValues) -> Iterator[tuple[str, str]]:
+    """Yields each flag that has no part in the run, and the flag that turns it off."""
+    for rule in _RULES:
+        if flag_values[rule.switch].value not in rule.values:
+            yield rule.flag, rule.switch
+    if flag_values["manifest"].value is not None:
+        yield from ((name, "manifest") for name in _IN_MANIFEST)
+    if flag_values["data"].value is choices.Data.SYNTHETIC:
+        yield from (("data_dir", "data"), ("patients", "data"))
+        if flag_values["data_dir"].value is not None:
+            yield "data", "data_dir"
+    if flag_values["weights"].value == "none":
+        yield "head_epochs", "weights"

@@ -13,8 +13,9 @@ _NONE_IS_A_VALUE = ("weights", "focal_alpha")
 def flag_file_lines(asked: Config) -> list[str]:
     """Returns the lines of a flag file that asks for this config, defaults included.
 
-    Given back by --flagfile, it makes an equal Config. Other flags override it when they
-    stand behind it. A flag without a value, or turned off by another, is a comment.
+    Given back by --flagfile, it makes a Config equal but for `workdir`. Other flags
+    override it when they stand behind it. A flag without a value, or turned off by
+    another, is a comment; so is --workdir, whose folder holds the run by then.
 
     Args:
       asked: what was asked of the run.
@@ -23,6 +24,8 @@ def flag_file_lines(asked: Config) -> list[str]:
 
 
 def _line(name: str, value: Any, asked: Config) -> str:
+    if name == "workdir":
+        return "# --workdir is not repeated: each run has a folder of its own"
     if not acts(name, asked):
         return f"# --{name} does not act here"
     if value is None and name not in _NONE_IS_A_VALUE:

@@ -29,8 +29,8 @@ from flags import (
     run_flags,
     training_flags,
 )
-from flags.dependent_flags import refuse_in_vain
-from flags.preset_files import expand_system
+from flags.dependent_flags import let_files_yield, refuse_in_vain
+from flags.preset_files import directly_given, expand_system
 
 # Makes absl look past this module, to the entry, when the key flags are adopted.
 absl_flags.disclaim_key_flags()
@@ -62,12 +62,19 @@ def flags_parser(argv: Sequence[str]) -> list[str]:
       The program's name and the arguments that are no flags.
     """
     try:
-        return absl_flags.FLAGS(expand_system(argv))
+        return _parse(argv, absl_flags.FLAGS)
     except (absl_flags.Error, ValueError) as error:
         # absl begins some messages with "ERROR::" and breaks others into lines.
         message = " ".join(str(error).removeprefix("ERROR:: ").split())
         print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+def _parse(argv: Sequence[str], flag_values: absl_flags.FlagValues) -> list[str]:
+    """Parses argv; what a preset or flag file sets yields to what argv itself says."""
+    rest: list[str] = flag_values(expand_system(argv, flag_values))
+    let_files_yield(flag_values, directly_given(argv, flag_values))
+    return rest
 
 
 def refuse_stray_arguments(argv: Sequence[str]) -> None:
@@ -92,7 +99,7 @@ def flag_values_from_argv(argv: Sequence[str]) -> absl_flags.FlagValues:
     """
     flag_values = copy.deepcopy(absl_flags.FLAGS)
     flag_values.unparse_flags()
-    refuse_stray_arguments(flag_values(expand_system(argv, flag_values)))
+    refuse_stray_arguments(_parse(argv, flag_values))
     return flag_values
 
 

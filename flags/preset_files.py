@@ -1,5 +1,6 @@
 """The preset files: where they lie, what they must name, how --system finds one."""
 
+import copy
 import pathlib
 from collections.abc import Sequence
 
@@ -81,6 +82,34 @@ def expand_system(
     if name not in system_names():
         raise ValueError(f"--system={name}: expected one of {', '.join(system_names())}")
     return [argv[0], f"--flagfile={SYSTEMS_FOLDER / name}.cfg", *arguments]
+
+
+def directly_given(argv: Sequence[str], flag_values: absl_flags.FlagValues) -> set[str]:
+    """Returns the names of the flags on the command line itself, not in flag files.
+
+    Args:
+      argv: the program's name and its arguments, which parse without error.
+      flag_values: the flags that are defined; they stay as they are.
+    """
+    direct = copy.deepcopy(flag_values)
+    direct.unparse_flags()
+    for name in direct:
+        direct[name].present = 0
+    direct(_without_flag_files(argv))
+    return {name for name in direct if direct[name].present}
+
+
+def _without_flag_files(argv: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    rest = iter(argv)
+    for argument in rest:
+        if argument == "--":
+            return [*kept, argument, *rest]
+        if argument in ("--flagfile", "-flagfile"):
+            next(rest, None)
+        elif not argument.startswith(("--flagfile=", "-flagfile=")):
+            kept.append(argument)
+    return kept
 
 
 def _given_systems(arguments: Sequence[str]) -> list[str]:

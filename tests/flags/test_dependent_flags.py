@@ -1,9 +1,12 @@
+import dataclasses
 import re
 
 import pytest
 
-from flags import parse
+from flags import choices, parse
+from flags.config import LossConfig
 from flags.dependent_flags import acts
+from flags.preset_files import PRESETS_FOLDER
 
 
 def _config(*arguments):
@@ -75,3 +78,38 @@ def test_a_manifest_alone_is_accepted_and_turns_the_split_flags_off(tmp_path):
     assert asked.data.manifest == manifest
     assert not acts("split", asked)
     assert acts("seed", asked)
+
+
+_SMOKE = f"--flagfile={PRESETS_FOLDER / 'smoke.cfg'}"
+
+
+def test_what_a_preset_sets_yields_to_the_loss_given_directly():
+    asked = _config(_SMOKE, "--loss=ce")
+    assert asked.loss == dataclasses.replace(LossConfig(), loss=choices.Loss.CE)
+    system = "--system=bolhassani_binary_resnet50_focal"
+    assert _config(system, "--loss=ce", "--data=synthetic").loss.loss == "ce"
+
+
+def test_the_preset_s_synthetic_data_yield_to_a_folder_given_directly(tmp_path):
+    data = _config(_SMOKE, f"--data_dir={tmp_path}").data
+    assert (data.data, data.data_dir) == (None, tmp_path)
+
+
+def test_the_preset_s_split_yields_to_a_split_or_manifest_given_directly(tmp_path):
+    manifest = tmp_path / "m.csv"
+    manifest.touch()
+    assert _config("--flagfile", _SMOKE.split("=")[1], "--split=official").data.split == "official"
+    assert _config(_SMOKE, f"--manifest={manifest}").data.manifest == manifest
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--loss=ce", "--focal_gamma=3"),
+        ("--split=official", "--test_fraction=0.3"),
+        ("--data=synthetic", "--data_dir=."),
+    ],
+)
+def test_beside_a_preset_a_flag_given_directly_in_vain_is_still_refused(arguments):
+    with pytest.raises(ValueError, match=" with --"):
+        _config(_SMOKE, *arguments)

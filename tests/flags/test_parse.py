@@ -189,3 +189,10 @@ def test_an_entry_ends_a_mistake_with_one_line_and_status_2(argument, message):
     done = _run(_ENTRY, argument)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(message, done.stderr)
+
+
+def test_an_entry_lets_a_preset_yield_to_its_own_arguments():
+    done = _run(_ENTRY, "--flagfile=flags/presets/smoke.cfg", "--loss=ce", "--epochs=9")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "9\n", "")
+    refused = _run(_ENTRY, "--flagfile=flags/presets/smoke.cfg", "--loss=ce", "--focal_gamma=1")
+    assert "--focal_gamma=1.0 with --loss=ce" in refused.stderr
