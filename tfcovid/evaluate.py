@@ -18,6 +18,7 @@ evaluate_flags.adopt_key_flags()
 def evaluate(argv: Sequence[str]) -> None:
     """Scores the run that the command line names."""
     parse.refuse_stray_arguments(argv)
+    evaluate_flags.refuse_unused()
     if run_flags.WORKDIR.value is None:
         raise ValueError("--workdir: expected the folder of a finished run, found nothing")
     # TensorFlow takes seconds to import: not before the flags are known to be right.

@@ -71,7 +71,7 @@ def test_description_without_an_entry_is_a_clear_error():
 
 def test_temperature_at_its_bound_is_said_to_be_undetermined():
     labels = np.repeat([0, 1, 2], 10)
-    rule = choose_decision_rule(THREE, 9.0 * np.eye(3)[labels], labels)
+    rule = choose_decision_rule(THREE, 0.5 * np.eye(3)[labels], labels)
     (doubt,) = rule.doubts()
     assert "does not determine it" in doubt
     assert not DecisionRule(THREE, 1.5, None).doubts()
