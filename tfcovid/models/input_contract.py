@@ -131,8 +131,8 @@ def read_contract(weights_path):
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path}: expected the input contract of {weights_path}, cannot read it; weights "
-            "come with one when `python -m weights_conversion` writes them"
+            f"{path}: expected the input contract of {weights_path}, cannot read it; keep "
+            "X.contract.json beside X.weights.h5"
         ) from error
     return InputContract.from_json(text)
 
