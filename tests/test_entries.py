@@ -77,12 +77,15 @@ def test_evaluate_scores_the_test_split_as_the_run_did(finished_run):
     assert theirs["brier"] == pytest.approx(ours["brier"], abs=1e-5)
 
 
-def test_evaluate_on_another_data_set_scores_all_of_it(finished_run, small_data, tmp_path):
+def test_evaluate_on_another_folder_scores_what_the_run_has_not_seen(
+    finished_run, small_data, tmp_path
+):
     other = shutil.copytree(small_data, tmp_path / "other")
     run_entry("evaluate", f"--workdir={finished_run}", f"--data_dir={other}")
     (metrics,) = (finished_run / "evaluations").glob("*-other/metrics.json")
     manifest = pd.read_csv(finished_run / "manifest.csv")
-    assert json.loads(metrics.read_text())["n_images"] == len(manifest)
+    unseen = (manifest["split"] == "test").sum()
+    assert json.loads(metrics.read_text())["n_images"] == unseen
 
 
 def test_evaluate_refuses_a_folder_that_is_no_finished_run(tmp_path):
