@@ -43,12 +43,12 @@ def test_facts_are_those_of_the_file(tmp_path):
         "colour.jpg": _encoded("RGB", "JPEG", (31, 7)),
         "alpha.png": _encoded("RGBA"),
         "deep.png": _encoded("I;16"),
-        "bitmap.bmp": _encoded("L", "BMP"),
+        "animated.gif": _encoded("L", "GIF"),
     }
     facts, rejected = _scan(tmp_path, contents)
     assert rejected.empty
     assert facts.index.tolist() == [10, 11, 12, 13, 14]
-    assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "L"]
+    assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "P"]
     assert facts.loc[11, ["width", "height"]].tolist() == [31, 7]
     for (_, content), digest in zip(contents.items(), facts["sha256"], strict=True):
         assert digest == hashlib.sha256(content).hexdigest()
@@ -67,20 +67,22 @@ def test_bad_files_are_rejected_with_the_reason(tmp_path):
         "cut.png": _encoded()[:20],
         "cut.jpg": _encoded("L", "JPEG")[:40],
         "tiff.png": _encoded("L", "TIFF"),
+        "bitmap.png": _encoded("L", "BMP"),
         "large.png": _claiming(8_000),
         "bomb.png": _claiming(100_000),
         "good.png": _encoded(),
     }
     facts, rejected = _scan(tmp_path, contents)
-    assert facts.index.tolist() == [18]
+    assert facts.index.tolist() == [19]
     assert rejected.columns.tolist() == ["image", "path", "reason"]
     reasons = dict(zip(rejected["image"], rejected["reason"], strict=True))
     assert reasons["absent.png"].startswith("cannot be read (No such file")
     assert reasons["empty.png"] == "empty file (0 bytes)"
-    assert reasons["text.png"] == "not an image in one of the formats JPEG, PNG, GIF, BMP"
+    assert reasons["text.png"] == "not an image in one of the formats JPEG, PNG, GIF"
     assert reasons["cut.png"].startswith("damaged or cut off")
     assert reasons["cut.jpg"].startswith("damaged or cut off")
     assert reasons["tiff.png"].startswith("not an image in one of the formats")
+    assert reasons["bitmap.png"] == reasons["text.png"]
     assert reasons["large.png"] == "too large: 8000 by 8000 is more than 50000000 pixels"
     assert reasons["bomb.png"] == "too large: more than 50000000 pixels"
 

@@ -16,6 +16,10 @@ _PNG_HEADER_BYTES = 26
 _PNG_SIXTEEN_BIT = b"\x10"
 _PNG_GRAY_TYPES = (b"\x00", b"\x04")  # gray, gray with alpha
 
+_NOT_SUPPORTED = (
+    "expected a JPEG, PNG or GIF image: the first bytes of the file are of none of them"
+)
+
 
 def decode_gray(encoded):
     """Returns the pixels of an encoded image as 8-bit gray.
@@ -27,8 +31,8 @@ def decode_gray(encoded):
     - Of an animation the first frame counts. An EXIF orientation is not applied.
 
     Args:
-      encoded: the bytes of a JPEG (gray, YCbCr, RGB, CMYK), PNG (any mode), GIF or BMP file,
-        scalar string.
+      encoded: the bytes of a JPEG (gray, YCbCr, RGB, CMYK), PNG (any mode) or GIF file, scalar
+        string. BMP is refused: TensorFlow reads the palette indices of one as if they were gray.
 
     Returns:
       Gray image, uint8 [height, width, 1].
@@ -41,7 +45,7 @@ def decode_gray(encoded):
     gray = tf.cond(
         is_jpeg,
         lambda: _decode_jpeg(encoded),
-        lambda: tf.cond(is_png, lambda: _decode_png(encoded), lambda: _decode_other(encoded)),
+        lambda: tf.cond(is_png, lambda: _decode_png(encoded), lambda: _decode_gif(encoded)),
     )
     return tf.ensure_shape(gray, [None, None, 1])
 
@@ -116,7 +120,10 @@ def _decode_png(encoded):
     )
 
 
-def _decode_other(encoded):
-    # GIF and BMP, and the error message for everything else.
-    image = tf.io.decode_image(encoded, channels=0, expand_animations=False)
-    return tf.cond(tf.shape(image)[-1] >= 3, lambda: luma(image[..., :3]), lambda: image[..., :1])
+def _decode_gif(encoded):
+    is_gif = tf.strings.substr(encoded, 0, 4) == b"GIF8"
+    with tf.control_dependencies([tf.debugging.Assert(is_gif, [_NOT_SUPPORTED])]):
+        encoded = tf.identity(encoded)
+    # decode_gif would decode every frame.
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return luma(tf.ensure_shape(image, [None, None, 3]))

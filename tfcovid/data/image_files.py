@@ -20,8 +20,8 @@ FACT_TYPES: dict[str, Any] = {
     "height": pd.Int64Dtype(),
     "mode": TEXT,
 }
-FORMATS = ("JPEG", "PNG", "GIF", "BMP")
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+FORMATS = ("JPEG", "PNG", "GIF")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
 PROGRESS_EVERY = 100
