@@ -24,6 +24,10 @@ FORMATS = ("JPEG", "PNG", "GIF")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
+# Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
+HIGHEST_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+# A smaller picture is a thumbnail or an icon: no finding could be seen in it.
+MIN_SIDE_PX = 32
 PROGRESS_EVERY = 100
 
 
@@ -52,10 +56,8 @@ def scan_files(
     Raises:
       ValueError: if max_pixels is out of its range.
     """
-    # Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
-    highest = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    if not 1 <= max_pixels <= highest:
-        raise ValueError(f"max_pixels: expected 1 to {highest}. Received: {max_pixels}.")
+    if not 1 <= max_pixels <= HIGHEST_MAX_PIXELS:
+        raise ValueError(f"max_pixels: expected 1 to {HIGHEST_MAX_PIXELS}. Received: {max_pixels}.")
     paths = [root / path for path in rows["path"]]
     found: list[tuple | str] = []
     # The filter is set here because filters belong to the process, not to a thread.
@@ -78,12 +80,37 @@ def scan_files(
     return facts, rejected[list(REJECTED_COLUMNS)].astype(TEXT)
 
 
+def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str | None:
+    """Returns why the bytes of a file are no image to classify, or None if their header is one's.
+
+    Args:
+      content: the whole file.
+      max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
+    """
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        header = _header_or_reason(content, max_pixels)
+    if isinstance(header, str):
+        return header
+    width, height, _ = header
+    if min(width, height) < MIN_SIDE_PX:
+        return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
+    return None
+
+
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str] | str:
     """Returns (sha256, width, height, mode) of a file, or why it is no usable image."""
     try:
         content = path.read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    header = _header_or_reason(content, max_pixels)
+    if isinstance(header, str):
+        return header
+    return hashlib.sha256(content).hexdigest(), *header
+
+
+def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str] | str:
+    """Returns (width, height, mode) of an image, or why the bytes are no usable image."""
     if not content:
         return "empty file (0 bytes)"
     try:
@@ -97,4 +124,4 @@ def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int
         return f"not an image in one of the formats {', '.join(FORMATS)}"
     if width * height > max_pixels:
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
-    return hashlib.sha256(content).hexdigest(), width, height, mode
+    return width, height, mode

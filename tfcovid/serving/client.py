@@ -7,6 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, refuse_reason
+
+INPUT = "image_bytes"
+OUTPUTS = {"probabilities", "labels", "decision"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -39,33 +44,65 @@ def load_signature(folder: pathlib.Path):
     """Returns the `serving_default` signature of a SavedModel, and keeps the model alive.
 
     Raises:
-      ValueError: if the folder holds no SavedModel of this program.
+      ValueError: if the folder holds no SavedModel of this program, or not a whole one.
     """
+    if not (folder / "saved_model.pb").is_file():
+        inside = folder / "saved_model"
+        found = f"found a run; name {inside}" if inside.is_dir() else "found none"
+        raise ValueError(
+            f"--model={folder}: expected a SavedModel folder such as RUN/saved_model, {found}"
+        )
     try:
         model = tf.saved_model.load(str(folder))
-        signature = model.signatures["serving_default"]
-    except (OSError, KeyError) as error:
+    # TensorFlow gives an IndexError for a variables file cut short, a KeyError or ValueError for
+    # a graph that is.
+    except (OSError, KeyError, IndexError, ValueError, tf.errors.OpError) as error:
         raise ValueError(
-            f"--model={folder}: expected a SavedModel folder such as RUN/saved_model, found none"
+            f"--model={folder}: this SavedModel cannot be loaded, it is damaged or incomplete; "
+            "copy it once more from its run"
         ) from error
+    signature = getattr(model, "signatures", {}).get("serving_default")
+    if signature is None or not _is_classifier(signature):
+        raise ValueError(
+            f"--model={folder}: expected a classifier that this program exported (from {INPUT} to "
+            f"{', '.join(sorted(OUTPUTS))}), found another SavedModel; name RUN/saved_model"
+        )
     signature._model = model  # without a reference its variables would be freed
     return signature
 
 
-def predict_files(signature, files: Sequence[str], *, batch_size: int) -> Iterator[Prediction]:
+def _is_classifier(signature) -> bool:
+    _, inputs = signature.structured_input_signature
+    outputs = signature.structured_outputs
+    return (
+        inputs.keys() == {INPUT}
+        and inputs[INPUT].dtype == tf.string
+        and isinstance(outputs, dict)
+        and outputs.keys() >= OUTPUTS
+    )
+
+
+def predict_files(
+    signature,
+    files: Sequence[str],
+    *,
+    batch_size: int,
+    max_pixels: int = HIGHEST_MAX_PIXELS,
+) -> Iterator[Prediction]:
     """Yields a prediction for each file, in order.
 
     Args:
       signature: from `load_signature`.
       files: paths of images.
       batch_size: files read and classified at a time.
+      max_pixels: refuses larger images before anything of them is decoded.
     """
     for start in range(0, len(files), batch_size):
-        yield from _predict_batch(signature, files[start : start + batch_size])
+        yield from _predict_batch(signature, files[start : start + batch_size], max_pixels)
 
 
-def _predict_batch(signature, files: Sequence[str]) -> list[Prediction]:
-    contents = {name: _read(name) for name in files}
+def _predict_batch(signature, files: Sequence[str], max_pixels: int) -> list[Prediction]:
+    contents = {name: _read(name, max_pixels) for name in files}
     readable = [name for name in files if isinstance(contents[name], bytes)]
     try:
         found = dict(zip(readable, _call(signature, readable, contents), strict=True))
@@ -84,7 +121,7 @@ def _predict_one(signature, name: str, contents: dict[str, Any]) -> Prediction:
     try:
         return _call(signature, [name], contents)[0]
     except tf.errors.OpError:
-        return Prediction(name, {}, None, error="expected a JPEG or PNG image, it does not decode")
+        return Prediction(name, {}, None, error="damaged: the image does not decode")
 
 
 def _call(signature, names: Sequence[str], contents: dict[str, Any]) -> list[Prediction]:
@@ -102,8 +139,9 @@ def _call(signature, names: Sequence[str], contents: dict[str, Any]) -> list[Pre
     ]
 
 
-def _read(name: str) -> bytes | str:
+def _read(name: str, max_pixels: int) -> bytes | str:
     try:
-        return pathlib.Path(name).read_bytes()
+        content = pathlib.Path(name).read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    return refuse_reason(content, max_pixels=max_pixels) or content
