@@ -1,10 +1,13 @@
 """The commands as a user types them, each in a process of its own."""
 
 import json
+import os
+import pathlib
 import shutil
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import run_entry
 
@@ -51,11 +54,30 @@ def test_predict_takes_a_pattern_and_writes_a_whole_file_flags_last(finished_run
     assert done.stderr == "error: 1 of 3 images could not be classified\n"
 
 
+def test_predict_writes_names_that_are_not_utf_8_and_keeps_a_damaged_jpeg_quiet(
+    finished_run, tmp_path
+):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")
+    Image.effect_noise((64, 64), 50).save(tmp_path / "good.jpg")
+    content = (tmp_path / "good.jpg").read_bytes()
+    pathlib.Path(odd).write_bytes(content[: len(content) // 2])
+    out = tmp_path / "out.jsonl"
+    model = f"--model={finished_run / 'saved_model'}"
+    done = run_entry("predict", model, f"--output={out}", odd, tmp_path / "good.jpg", check=False)
+    first, second = [json.loads(line) for line in out.read_text().splitlines()]
+    assert first["image"] == odd and "does not decode" in first["error"]
+    assert second["decision"]
+    assert done.stderr == "error: 1 of 2 images could not be classified\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["x.png"], "--model"),
         (["--model=no/such/model", "x.png"], "expected a SavedModel folder"),
+        (["--model=runs", "--output=", "x.png"], "--output="),
+        (["--model=runs", "--output=/", "x.png"], "--output="),
+        (["--model=runs", "--output=no/such/out.jsonl", "x.png"], "--output="),
         (["--model=runs"], "no image was named"),
         (["--model=runs", "--pattern=no/such/*.png"], "matches no file"),
     ],

@@ -8,10 +8,11 @@ command then ends with exit code 1.
 import contextlib
 import glob
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from absl import flags as absl_flags
 
@@ -29,18 +30,27 @@ def predict(argv: Sequence[str]) -> int:
     """Classifies the files that the command line names; returns the exit code."""
     if predict_flags.MODEL.value is None:
         raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
-    files = named_files(argv[1:], predict_flags.PATTERN.value)
+    pattern, output = predict_flags.PATTERN.value, predict_flags.OUTPUT.value
+    # A shell expands no ~ behind a "=".
+    files = named_files(argv[1:], pattern and os.path.expanduser(pattern))  # noqa: PTH111
+    path = None if output is None else output_path(output)
+    # A damaged JPEG has its line here; TensorFlow's own would come between the others.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
+    from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
     from tfcovid.serving.client import load_signature, predict_files
 
-    signature = load_signature(pathlib.Path(predict_flags.MODEL.value))
+    signature = load_signature(pathlib.Path(predict_flags.MODEL.value).expanduser())
     failed = 0
-    with output_stream(predict_flags.OUTPUT.value) as stream:
+    with output_stream(path) as stream:
         for prediction in predict_files(
-            signature, files, batch_size=predict_flags.PREDICT_BATCH_SIZE.value
+            signature,
+            files,
+            batch_size=predict_flags.PREDICT_BATCH_SIZE.value,
+            max_pixels=DEFAULT_MAX_PIXELS,
         ):
-            print(json.dumps(prediction.as_json(), ensure_ascii=False), file=stream, flush=True)
+            print(json_line(prediction.as_json()), file=stream, flush=True)
             failed += prediction.error is not None
     if failed:
         print(f"error: {failed} of {len(files)} images could not be classified", file=sys.stderr)
@@ -62,13 +72,37 @@ def named_files(arguments: Sequence[str], pattern: str | None) -> list[str]:
     return files
 
 
+def json_line(fields: dict[str, Any]) -> str:
+    """Returns fields as JSON; a file name that is not UTF-8 is written with escapes."""
+    line = json.dumps(fields, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(fields, ensure_ascii=True)
+    return line
+
+
+def output_path(output: str) -> pathlib.Path:
+    """Returns the file that --output names.
+
+    Raises:
+      ValueError: if it is empty, a folder, or in a folder that does not exist.
+    """
+    path = pathlib.Path(output).expanduser()
+    if not output or path.is_dir():
+        raise ValueError(f"--output={output}: expected a file to write, found no file name")
+    if not path.parent.is_dir():
+        raise ValueError(f"--output={output}: the folder {path.parent} does not exist; make it")
+    return path
+
+
 @contextlib.contextmanager
-def output_stream(path: str | None) -> Iterator[TextIO]:
+def output_stream(path: pathlib.Path | None) -> Iterator[TextIO]:
     """Gives stdout, or a file that is there whole or not at all."""
     if path is None:
         yield sys.stdout
         return
-    with whole_file(pathlib.Path(path)) as beside, beside.open("w", encoding="utf-8") as stream:
+    with whole_file(path) as beside, beside.open("w", encoding="utf-8") as stream:
         yield stream
 
 
