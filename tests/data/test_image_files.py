@@ -10,7 +10,7 @@ from PIL import Image
 from tfcovid.data.image_files import scan_files
 
 
-def _encoded(mode="L", kind="PNG", size=(9, 5)):
+def _encoded(mode="L", kind="PNG", size=(36, 33)):
     channels = {"L": (), "RGB": (3,), "RGBA": (4,), "I;16": ()}[mode]
     dtype = np.uint16 if mode == "I;16" else np.uint8
     pixels = np.arange(np.prod(size[::-1] + channels), dtype=dtype).reshape(size[::-1] + channels)
@@ -40,7 +40,7 @@ def _scan(tmp_path, contents, **arguments):
 def test_facts_are_those_of_the_file(tmp_path):
     contents = {
         "gray.png": _encoded("L"),
-        "colour.jpg": _encoded("RGB", "JPEG", (31, 7)),
+        "colour.jpg": _encoded("RGB", "JPEG", (47, 32)),
         "alpha.png": _encoded("RGBA"),
         "deep.png": _encoded("I;16"),
         "animated.gif": _encoded("L", "GIF"),
@@ -48,8 +48,8 @@ def test_facts_are_those_of_the_file(tmp_path):
     facts, rejected = _scan(tmp_path, contents)
     assert rejected.empty
     assert facts.index.tolist() == [10, 11, 12, 13, 14]
-    assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "P"]
-    assert facts.loc[11, ["width", "height"]].tolist() == [31, 7]
+    assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "L"]
+    assert facts.loc[11, ["width", "height"]].tolist() == [47, 32]
     for (_, content), digest in zip(contents.items(), facts["sha256"], strict=True):
         assert digest == hashlib.sha256(content).hexdigest()
 
@@ -88,11 +88,11 @@ def test_bad_files_are_rejected_with_the_reason(tmp_path):
 
 
 def test_pixel_limit_is_inclusive(tmp_path):
-    contents = {"a.png": _encoded(size=(9, 5))}
-    assert len(_scan(tmp_path, contents, max_pixels=45)[0]) == 1
-    facts, rejected = _scan(tmp_path, contents, max_pixels=44)
+    contents = {"a.png": _encoded(size=(36, 33))}
+    assert len(_scan(tmp_path, contents, max_pixels=36 * 33)[0]) == 1
+    facts, rejected = _scan(tmp_path, contents, max_pixels=36 * 33 - 1)
     assert facts.empty
-    assert rejected["reason"].tolist() == ["too large: 9 by 5 is more than 44 pixels"]
+    assert rejected["reason"].tolist() == ["too large: 36 by 33 is more than 1187 pixels"]
 
 
 def test_size_that_pillow_only_warns_of_can_be_allowed(tmp_path):
@@ -108,7 +108,7 @@ def test_pixel_limit_out_of_range_is_refused(tmp_path, max_pixels):
 
 def test_progress_ends_at_all_files(tmp_path):
     calls = []
-    contents = {f"{n}.png": _encoded(size=(1, 1)) for n in range(230)}
+    contents = {f"{n}.png": _encoded(size=(32, 32)) for n in range(230)}
     _scan(tmp_path, contents, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(100, 230), (200, 230), (230, 230)]
 

@@ -150,8 +150,8 @@ def test_build_labels_scans_and_groups(tmp_path):
     assert frame["label"].value_counts().to_dict() == {"Normal": 2, "Pneumonia": 3, "COVID-19": 3}
     assert frame["group_id"].nunique() == 6
     assert frame["group_id"][4:7].unique().tolist() == ["ieee8023:guessed:fig"]
-    assert (frame["width"] == 7).all()
-    assert (frame["height"] == 5).all()
+    assert (frame["width"] == 56).all()
+    assert (frame["height"] == 40).all()
     assert frame[["split", "fold"]].isna().all(axis=None)
     assert manifest.official.tolist() == [row[2] for row in ROWS[:8]]
     reasons = dict(zip(manifest.rejected["image"], manifest.rejected["reason"], strict=True))

@@ -89,12 +89,7 @@ def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> st
     """
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
         header = _header_or_reason(content, max_pixels)
-    if isinstance(header, str):
-        return header
-    width, height, _ = header
-    if min(width, height) < MIN_SIDE_PX:
-        return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
-    return None
+    return header if isinstance(header, str) else None
 
 
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str] | str:
@@ -124,4 +119,6 @@ def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str] |
         return f"not an image in one of the formats {', '.join(FORMATS)}"
     if width * height > max_pixels:
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
+    if min(width, height) < MIN_SIDE_PX:
+        return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
     return width, height, mode

@@ -229,5 +229,6 @@ def _reason(error: tf.errors.OpError) -> str:
     text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", error.message, flags=re.DOTALL)
     # tf.data names the transformation that failed in front of the reason.
     text = re.sub(r"Error in user-defined function .*? Iterator::\S+: ", "", text)
+    text = re.sub(r"assertion failed: \[(.*?)\]", r"\1", text, flags=re.DOTALL)
     lines = [line.strip(" .\t") for line in text.splitlines()]
     return next((line for line in lines if line), "does not decode")
