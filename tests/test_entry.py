@@ -6,6 +6,10 @@ from tests.conftest import ROOT
 # A command that is interrupted inside a destructor, where Python only reports the exception.
 INTERRUPTED = """
 import signal, time
+
+# A process that is started in the background may have been told to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 from tfcovid.entry import run_command
 
 class Noisy:
