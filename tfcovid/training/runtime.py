@@ -57,7 +57,7 @@ def configure(*, seed: int, precision: str) -> Runtime:
         precision=chosen,
         reason=reason,
         devices=describe_devices(gpus),
-        # XLA makes a ResNet50 step slower on a CPU (0.6 times, see docs/log.md).
+        # XLA makes a step slower on a CPU: benchmarks/training_step.py, docs/results.md.
         jit_compile=bool(gpus),
     )
 
