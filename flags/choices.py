@@ -90,6 +90,31 @@ class Backbone(enum.StrEnum):
     TINY = enum.auto()
 
 
+class PublishedWeights(enum.StrEnum):
+    """Weights that are got by name, where `--weights` names no file."""
+
+    IMAGENET = enum.auto()
+
+
+class SourceArchitecture(enum.StrEnum):
+    """The networks that the conversion of PyTorch checkpoints knows."""
+
+    AUTO = enum.auto()
+    RESNET18 = enum.auto()
+    RESNET34 = enum.auto()
+    RESNET50 = enum.auto()
+    RESNET101 = enum.auto()
+    DENSENET121 = enum.auto()
+    MOBILENET_V2 = enum.auto()
+
+
+class Head(enum.StrEnum):
+    """What becomes of a checkpoint's own head."""
+
+    KEEP = enum.auto()
+    DROP = enum.auto()
+
+
 class BatchNorm(enum.StrEnum):
     """Which statistics the backbone's batch normalisation uses."""
 

@@ -2,7 +2,8 @@
 
 from absl import flags as absl_flags
 
-from flags import choices, data_flags, parse, run_flags
+from flags import choices, data_flags, run_flags
+from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
 absl_flags.disclaim_key_flags()
@@ -34,12 +35,7 @@ def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None
         given without --data_dir; if --data=synthetic is given with it. One line that
         names the flag.
     """
-    used = {holder.name for holder in USED}
-    for module in parse.FLAG_MODULES:
-        for flag in flag_values.get_flags_for_module(module.__name__):
-            if flag.present and flag.name not in used:
-                names = ", ".join(f"--{holder.name}" for holder in USED)
-                raise ValueError(f"--{flag.name}: evaluate does not read it; it reads {names}")
+    refuse_unread("evaluate", USED, flag_values)
     data, patients = flag_values["data"].value, flag_values["patients"].value
     data_dir = flag_values["data_dir"].value
     if data_dir is None:

@@ -26,13 +26,14 @@ class ModelConfig(RangeChecked):
 
     Attributes:
       backbone: the architecture.
-      weights: a *.weights.h5 file with its contract beside it, or None for random weights.
+      weights: a *.weights.h5 file with its contract beside it, published weights by name, or
+        None for random weights.
       batch_norm: which statistics the backbone's batch normalisation uses.
       dropout: share of the pooled features dropped before the head, in [0, 1).
     """
 
     backbone: choices.Backbone = choices.Backbone.RESNET50
-    weights: pathlib.Path | None = None
+    weights: choices.PublishedWeights | pathlib.Path | None = None
     batch_norm: choices.BatchNorm = choices.BatchNorm.AUTO
     dropout: float = within(BELOW_1, 0.0)
 
@@ -44,10 +45,16 @@ class ModelConfig(RangeChecked):
                     "--batch_norm=frozen with --weights=none: random weights have no statistics "
                     "worth keeping; use --batch_norm=train or name a file in --weights"
                 )
+        elif isinstance(self.weights, choices.PublishedWeights):
+            if self.backbone is choices.Backbone.TINY:
+                raise ValueError(
+                    f"--weights={self.weights} with --backbone=tiny: nobody has trained it; drop "
+                    "one of the two"
+                )
         elif not self.weights.name.endswith(".weights.h5"):
             raise ValueError(
-                f"--weights={self.weights}: expected none or a *.weights.h5 file with its "
-                "contract beside it; the converter of PyTorch checkpoints is not written yet"
+                f"--weights={self.weights}: expected none, imagenet, or a *.weights.h5 file with "
+                "its contract; python -m weights_conversion makes one of a PyTorch checkpoint"
             )
 
     @property

@@ -16,8 +16,9 @@ BACKBONE = absl_flags.DEFINE_enum_class(
 WEIGHTS = absl_flags.DEFINE_string(
     "weights",
     "none",
-    "What the backbone starts from: none (random), or the path of a *.weights.h5 file with "
-    "its contract beside it; the converter of PyTorch checkpoints is not written yet.",
+    "What the backbone starts from: none (random); the path of a *.weights.h5 file with its "
+    "contract beside it, as python -m weights_conversion makes of a PyTorch checkpoint; or "
+    "imagenet, got from the hub and converted at its first use.",
 )
 BATCH_NORM = absl_flags.DEFINE_enum_class(
     "batch_norm",

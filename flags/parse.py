@@ -118,6 +118,9 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
     head_epochs = flag_values[training_flags.HEAD_EPOCHS.name].value
     if head_epochs is None:
         head_epochs = 0 if weights is None else training_flags.DEFAULT_HEAD_EPOCHS
+    learning_rate = flag_values[training_flags.LEARNING_RATE.name].value
+    if learning_rate is None and weights is not None:
+        learning_rate = training_flags.FINE_TUNING_LEARNING_RATE
     alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
     data = _data_config(flag_values)
     epochs = flag_values[training_flags.EPOCHS.name].value
@@ -134,6 +137,7 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
             flag_values,
             head_epochs=head_epochs,
             epochs=epochs,
+            **({} if learning_rate is None else {"learning_rate": learning_rate}),
         ),
         run=_section(config.RunConfig, flag_values, workdir=_path(flag_values, "workdir")),
     )
@@ -179,15 +183,11 @@ def _path(flag_values: absl_flags.FlagValues, name: str) -> pathlib.Path | None:
     return None if text is None else pathlib.Path(text).expanduser()
 
 
-def _weights(text: str | None) -> pathlib.Path | None:
+def _weights(text: str | None) -> choices.PublishedWeights | pathlib.Path | None:
     if text is None or text == "none":
         return None
-    if text == "imagenet":
-        raise ValueError(
-            "--weights=imagenet: no ImageNet weights come with this program; expected none or a "
-            "*.weights.h5 file with its contract beside it; the converter of PyTorch checkpoints "
-            "is not written yet"
-        )
+    if text in list(choices.PublishedWeights):
+        return choices.PublishedWeights(text)
     return pathlib.Path(text).expanduser()
 
 
@@ -215,5 +215,5 @@ def _check_paths(asked: config.Config) -> None:
         "weights": asked.model.weights,
     }
     for name, path in files.items():
-        if path is not None and not path.is_file():
+        if isinstance(path, pathlib.Path) and not path.is_file():
             raise ValueError(f"--{name}={path}: expected a file that exists")

@@ -14,6 +14,9 @@ FULL_EPOCHS = 30
 SAMPLE_EPOCHS = 10
 """The same on the embedded sample: minutes on two cores."""
 
+FINE_TUNING_LEARNING_RATE = 1e-4
+"""Peak learning rate of phase 2 where there are weights to keep; ten times as much lost them."""
+
 _DEFAULTS = TrainingConfig()
 
 HEAD_EPOCHS = absl_flags.DEFINE_integer(
@@ -30,7 +33,10 @@ EPOCHS = absl_flags.DEFINE_integer(
 )
 BATCH_SIZE = absl_flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "Images per step.")
 LEARNING_RATE = absl_flags.DEFINE_float(
-    "learning_rate", _DEFAULTS.learning_rate, "Peak learning rate of phase 2 (AdamW)."
+    "learning_rate",
+    None,
+    f"Peak learning rate of phase 2 (AdamW; default: {_DEFAULTS.learning_rate:g} with "
+    f"--weights=none, {FINE_TUNING_LEARNING_RATE:g} otherwise).",
 )
 HEAD_LEARNING_RATE = absl_flags.DEFINE_float(
     "head_learning_rate", _DEFAULTS.head_learning_rate, "Learning rate of phase 1 (AdamW)."

@@ -21,13 +21,18 @@ PARTS = {
         "tfcovid.losses",
         "tfcovid.metrics",
         "tfcovid.data",
+        "tfcovid.console",
         "tfcovid.whole_file",
     },
     "tfcovid.serving": {"tfcovid.data", "tfcovid.whole_file"},
     "tfcovid.report": {"tfcovid.metrics", "tfcovid.whole_file"},
+    "weights_conversion": {"tfcovid.models", "tfcovid.console", "tfcovid.whole_file"},
 }
+CONVERSION = "weights_conversion"
 EXPERIMENT = "tfcovid.experiment"
-ENTRIES = ("train", "evaluate", "predict")
+ENTRIES = ("tfcovid.train", "tfcovid.evaluate", "tfcovid.predict", CONVERSION)
+# Their modules, with how they start and fail: they alone see both flags and parts.
+ENTRY_MODULES = {*ENTRIES[:-1], "tfcovid.entry", f"{CONVERSION}.__main__"}
 
 # What runs on every Keras backend, and so on a GPU through JAX or PyTorch too.
 BACKEND_FREE = ("tfcovid.models", "tfcovid.losses", "tfcovid.metrics", "tfcovid.controls")
@@ -37,7 +42,8 @@ SHAPELESS_NAMES = {"utils", "util", "common", "helpers", "misc"}
 
 
 def module_files():
-    return sorted([*ROOT.glob("flags/**/*.py"), *ROOT.glob("tfcovid/**/*.py")])
+    packages = ("flags", "tfcovid", CONVERSION)
+    return sorted(path for package in packages for path in ROOT.glob(f"{package}/**/*.py"))
 
 
 def module_name(path: pathlib.Path) -> str:
@@ -71,6 +77,8 @@ def within(name: str, package: str) -> bool:
 
 
 def part_of(name: str) -> str | None:
+    if name in ENTRY_MODULES:
+        return None
     return next((part for part in PARTS if within(name, part)), None)
 
 
@@ -111,10 +119,20 @@ def test_flags_import_standard_library_and_absl_only(path):
 @pytest.mark.parametrize("path", module_files(), ids=module_name)
 def test_flags_and_config_stop_at_the_experiment(path):
     name = module_name(path)
-    entries = {f"tfcovid.{entry}" for entry in (*ENTRIES, "entry")}
-    if within(name, "flags") or within(name, EXPERIMENT) or name in entries:
+    if within(name, "flags") or within(name, EXPERIMENT) or name in ENTRY_MODULES:
         return
     assert not {other for other in imported(path) if within(other, "flags")}
+
+
+@pytest.mark.parametrize("path", module_files(), ids=module_name)
+def test_nobody_imports_the_conversion(path):
+    if not within(module_name(path), CONVERSION):
+        assert not {name for name in imported(path) if within(name, CONVERSION)}
+
+
+def test_the_source_networks_read_no_name_table():
+    for path in ROOT.glob(f"{CONVERSION}/reference/*.py"):
+        assert not {name for name in imported(path) if within(name, f"{CONVERSION}.names")}
 
 
 def test_imports_have_no_circle():
@@ -154,21 +172,21 @@ def test_no_module_is_longer_than_300_lines():
 def test_help_of_every_entry_answers_without_importing_tensorflow(entry):
     # Python lists every import on stderr; --help ends the process by itself.
     shown = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", f"tfcovid.{entry}", "--help"],
+        [sys.executable, "-X", "importtime", "-m", entry, "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     modules = {line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines()}
-    assert f"tfcovid.{entry}" in shown.stdout
-    assert not modules & {"tensorflow", "keras", "numpy", "pandas", "matplotlib"}
+    assert entry in shown.stdout
+    assert not modules & {"tensorflow", "keras", "numpy", "pandas", "matplotlib", "torch"}
 
 
 def test_every_entry_is_listed_here():
     found = {
-        path.stem
-        for path in ROOT.glob("tfcovid/*.py")
+        module_name(path).removesuffix(".__main__")
+        for path in module_files()
         if '__name__ == "__main__"' in path.read_text()
     }
     assert found == set(ENTRIES)

@@ -17,17 +17,19 @@ from typing import Any, TextIO
 from absl import flags as absl_flags
 
 from flags import predict_flags
+from flags.unread_flags import refuse_unread
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 from tfcovid.whole_file import whole_file
 
-absl_flags.adopt_module_key_flags(predict_flags)
+predict_flags.adopt_key_flags()
 # Flags may also stand behind the files, as a shell's file pattern leaves them.
 absl_flags.FLAGS.set_gnu_getopt()
 
 
 def predict(argv: Sequence[str]) -> int:
     """Classifies the files that the command line names; returns the exit code."""
+    refuse_unread("predict", predict_flags.USED, absl_flags.FLAGS)
     if predict_flags.MODEL.value is None:
         raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
     pattern, output = predict_flags.PATTERN.value, predict_flags.OUTPUT.value

@@ -20,6 +20,7 @@ CONTRACT = InputContract(
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
     image_size=64,
+    head_outputs=0,
     class_names=(),
     source_sha256="0" * 64,
     proof={},

@@ -93,7 +93,11 @@ def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
 def configs(draw: st.DrawFn) -> config.Config:
     """Valid configs that use every field."""
     data = draw(data_configs())
-    weights = draw(st.none() | _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5")))
+    files = _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5"))
+    weights = draw(st.none() | st.sampled_from(choices.PublishedWeights) | files)
+    backbones = set(choices.Backbone)
+    if isinstance(weights, choices.PublishedWeights):
+        backbones.remove(choices.Backbone.TINY)
     batch_norms = set(choices.BatchNorm) - (
         {choices.BatchNorm.FROZEN} if weights is None else set()
     )
@@ -117,7 +121,7 @@ def configs(draw: st.DrawFn) -> config.Config:
             ),
         ),
         model=config.ModelConfig(
-            backbone=draw(st.sampled_from(choices.Backbone)),
+            backbone=draw(st.sampled_from(sorted(backbones))),
             weights=weights,
             batch_norm=draw(st.sampled_from(sorted(batch_norms))),
             dropout=draw(_numbers(config.ModelConfig, "dropout")),

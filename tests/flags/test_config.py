@@ -104,9 +104,16 @@ def test_frozen_batch_norm_on_random_weights_is_refused():
 
 def test_weights_of_another_format_are_refused():
     with pytest.raises(
-        ValueError, match=r"--weights=m\.pth: .* \*\.weights\.h5 file .* not written"
+        ValueError, match=r"--weights=m\.pth: .* python -m weights_conversion makes"
     ):
         config.ModelConfig(weights=pathlib.Path("m.pth"))
+
+
+def test_imagenet_weights_of_a_network_nobody_trained_are_refused():
+    with pytest.raises(ValueError, match="--weights=imagenet with --backbone=tiny"):
+        config.ModelConfig(
+            weights=choices.PublishedWeights.IMAGENET, backbone=choices.Backbone.TINY
+        )
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,14 @@ def test_phase_1_runs_by_default_only_where_there_are_weights(folder):
     assert _config(weights, "--head_epochs=0").training.head_epochs == 0
 
 
+def test_the_learning_rate_is_lower_where_there_are_weights_to_keep(folder):
+    weights = f"--weights={folder}/a.weights.h5"
+    assert _config().training.learning_rate == 1e-3
+    assert _config(weights).training.learning_rate == 1e-4
+    assert _config("--weights=imagenet").training.learning_rate == 1e-4
+    assert _config(weights, "--learning_rate=0.01").training.learning_rate == 0.01
+
+
 def test_a_tilde_in_a_path_is_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     assert _config("--data_dir=~").data.data_dir == folder
@@ -108,7 +116,7 @@ def test_a_tilde_in_a_path_is_the_home_folder(folder, monkeypatch):
         ("--data_dir=", "--data_dir=: expected a path, got nothing; drop the flag"),
         ("--manifest=/no/m.csv", "--manifest=/no/m.csv: expected a file that exists"),
         ("--weights=no.weights.h5", "--weights=no.weights.h5: expected a file that exists"),
-        ("--weights=imagenet", "--weights=imagenet: no ImageNet weights come with this program"),
+        ("--weights=imagenet --backbone=tiny", "--weights=imagenet with --backbone=tiny: nobody"),
         ("--focal_alpha=much", "--focal_alpha=much: expected none, numbers"),
         ("--focal_alpha=", "--focal_alpha=: expected none, numbers"),
         ("--split=kfold --fold=7", "--fold=7: expected 0..4, because --folds=5"),

@@ -14,6 +14,7 @@ CONTRACT = InputContract(
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
     image_size=224,
+    head_outputs=2,
     class_names=("Atelectasis", "Cardiomegaly"),
     source_sha256="0123456789abcdef" * 4,
     proof={"relative_error": 2.9e-7, "tensors": 606},

@@ -18,6 +18,7 @@ CONTRACT = InputContract(
     mean=(0.0,),
     std=(1.0,),
     image_size=32,
+    head_outputs=0,
     class_names=(),
     source_sha256="ab" * 32,
     proof={},

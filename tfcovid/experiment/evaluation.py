@@ -12,6 +12,7 @@ import rich.console
 
 from flags import config_json
 from flags.config import Config
+from tfcovid.console import counting_bar, open_console
 from tfcovid.data.dataset import read_source
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
@@ -21,7 +22,6 @@ from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import Prediction, load_signature, predict_files
 from tfcovid.training import run_record
-from tfcovid.training.progress import counting_bar, open_console
 
 BATCH_SIZE = 16
 

@@ -5,6 +5,7 @@ import pandas as pd
 import rich.console
 
 from flags.config import Config
+from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.pipeline import steps_per_epoch
@@ -17,7 +18,6 @@ from tfcovid.training import run_record, runtime
 from tfcovid.training.callbacks import merge_histories
 from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.phases import TrainingPlan, plan_phases, run_phase
-from tfcovid.training.progress import say
 
 
 def train(

@@ -1,12 +1,14 @@
 """What a run trains and is scored on, from its Config."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import rich.console
 import tensorflow as tf
 
 from flags.config import Config
+from tfcovid.console import counting_bar, say
 from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, cache_folder, load_dataset, read_source
 from tfcovid.data.pipeline import evaluation_dataset, training_dataset
@@ -16,7 +18,6 @@ from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.imbalance import stream_weights
 from tfcovid.models.input_contract import read_contract
-from tfcovid.training.progress import counting_bar, say
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
@@ -24,14 +25,18 @@ AUGMENTED_SHOWN = 32
 EVALUATION_BATCH = 64
 
 
-def choose_preprocessing(config: Config) -> Preprocessing:
+def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Preprocessing:
     """Returns what the weights expect of an image; random weights take the project's choice.
+
+    Args:
+      config: what is asked for.
+      weights: the converted weights that the run starts from, or None.
 
     Raises:
       ValueError: if the weights are of another architecture than --backbone.
     """
     size, view = config.data.image_size, config.data.view.value
-    if config.model.weights is None:
+    if weights is None:
         return Preprocessing(
             image_size=size,
             view=view,
@@ -39,10 +44,10 @@ def choose_preprocessing(config: Config) -> Preprocessing:
             mean=(SCRATCH_MEAN,),
             std=(SCRATCH_STD,),
         )
-    contract = read_contract(config.model.weights)
+    contract = read_contract(weights)
     if contract.architecture != config.model.backbone:
         raise ValueError(
-            f"--weights={config.model.weights} holds {contract.architecture}, but "
+            f"--weights={weights} holds {contract.architecture}, but "
             f"--backbone={config.model.backbone}: expected the same; change one of them"
         )
     return Preprocessing(

@@ -1,5 +1,7 @@
 """The network and its loss, from the Config."""
 
+import pathlib
+
 import keras
 import numpy as np
 
@@ -16,11 +18,21 @@ from tfcovid.experiment.imbalance import (
 from tfcovid.losses.cross_entropy import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from tfcovid.losses.focal import SigmoidFocal, SoftmaxFocal
 from tfcovid.models.classifier import build_classifier, prior_bias
+from tfcovid.models.input_contract import read_contract
 from tfcovid.models.weights_file import load_backbone_weights
 
 
-def build_model(config: Config, dataset: Dataset, preprocessing: Preprocessing) -> keras.Model:
-    """Returns the classifier, its head's bias at the effective prior, its backbone loaded."""
+def build_model(
+    config: Config, dataset: Dataset, preprocessing: Preprocessing, weights: pathlib.Path | None
+) -> keras.Model:
+    """Returns the classifier, its head's bias at the effective prior, its backbone loaded.
+
+    Args:
+      config: what is asked for.
+      dataset: its training split gives the prior.
+      preprocessing: gives the size and channels of the input.
+      weights: the converted weights that the backbone starts from, or None.
+    """
     two_classes = len(dataset.classes) == 2
     prior = effective_prior(config, training_counts(dataset))
     model = build_classifier(
@@ -32,14 +44,20 @@ def build_model(config: Config, dataset: Dataset, preprocessing: Preprocessing) 
         batch_norm=config.model.resolved_batch_norm,
         head_bias=prior_bias(prior[1] if two_classes else prior),
     )
-    if config.model.weights is not None:
-        load_backbone_weights(model.get_layer("backbone"), config.model.weights)
+    if weights is not None:
+        load_backbone_weights(model.get_layer("backbone"), weights)
     return model
 
 
-def describe_model(config: Config, model: keras.Model) -> str:
+def describe_model(config: Config, model: keras.Model, weights: pathlib.Path | None) -> str:
     """Returns a line on the network and its start."""
-    start = config.model.weights or "random weights"
+    start = "random weights"
+    if weights is not None:
+        contract = read_contract(weights)
+        start = f"{weights} (trained at {contract.image_size} px"
+        if contract.head_outputs:
+            start += f"; its head of {contract.head_outputs} outputs makes way for a new one"
+        start += ")"
     return (
         f"model: {config.model.backbone}, {model.count_params():,} parameters, from {start}; "
         f"batch norm: {config.model.resolved_batch_norm}; loss: {config.loss.loss}, "

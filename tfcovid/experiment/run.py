@@ -12,6 +12,7 @@ import pandas as pd
 from flags import choices, config_json
 from flags.config import Config
 from flags.flag_file import flag_file_lines
+from tfcovid.console import open_console, say
 from tfcovid.data.dataset import Dataset, recognise
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
@@ -20,13 +21,14 @@ from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.network import build_model, describe_model
 from tfcovid.experiment.scoring import choose_rule, score_test_split
+from tfcovid.experiment.weights import find_weights
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.input_contract import contract_path
 from tfcovid.report.html import write_report
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.exported import ExportedClassifier, save_exported
 from tfcovid.training import run_record, runtime
-from tfcovid.training.progress import open_console, say
 from tfcovid.whole_file import write_text_whole
 
 
@@ -51,13 +53,16 @@ def run(config: Config) -> pathlib.Path:
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     task_labels = TASK_LABELS[config.data.task]
-    preprocessing = choose_preprocessing(config)
+    weights = find_weights(config.model, console)
+    preprocessing = choose_preprocessing(config, weights)
     dataset = prepare_data(config, task_labels, preprocessing, console)
 
     folder = claim_folder(wanted, numbered=config.run.workdir is None)
     write_record(folder, config, dataset, preprocessing, machine)
-    model = build_model(config, dataset, preprocessing)
-    say(console, describe_model(config, model))
+    if weights is not None:
+        write_text_whole(folder.weights_contract, contract_path(weights).read_text("utf-8"))
+    model = build_model(config, dataset, preprocessing, weights)
+    say(console, describe_model(config, model, weights))
     train(config, model, dataset, preprocessing, machine, folder, console)
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
     rule = choose_rule(best, dataset, preprocessing)
@@ -87,13 +92,20 @@ def settle(config: Config) -> Config:
             patients=absolute(data.patients),
             manifest=absolute(data.manifest),
         ),
-        model=dataclasses.replace(model, weights=absolute(model.weights)),
+        model=dataclasses.replace(model, weights=absolute_weights(model.weights)),
     )
 
 
 def absolute(path: pathlib.Path | None) -> pathlib.Path | None:
     """Returns the path from the root, or None where there is none."""
     return None if path is None else path.absolute()
+
+
+def absolute_weights(
+    weights: choices.PublishedWeights | pathlib.Path | None,
+) -> choices.PublishedWeights | pathlib.Path | None:
+    """Returns a file's path from the root; weights that have a name keep it."""
+    return weights if isinstance(weights, choices.PublishedWeights) else absolute(weights)
 
 
 def default_workdir(config: Config) -> pathlib.Path:

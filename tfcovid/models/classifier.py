@@ -68,7 +68,20 @@ def as_float32(model):
     Returns:
       A new, uncompiled model with variables of its own.
     """
-    copy = keras.Model.from_config(_in_float32(model.get_config()))
+    return in_precision(model, "float32")
+
+
+def in_precision(model, dtype):
+    """Returns the same network with the same weights, computing in one type throughout.
+
+    Args:
+      model: a functional Keras model, possibly with models nested in it.
+      dtype: 'float32' or 'float64'; the variables are of this type too.
+
+    Returns:
+      A new, uncompiled model with variables of its own.
+    """
+    copy = keras.Model.from_config(_with_policy(model.get_config(), dtype))
     copy.set_weights(model.get_weights())
     return copy
 
@@ -109,11 +122,11 @@ def _checked_bias(head_bias, num_outputs):
     return bias
 
 
-def _in_float32(config):
+def _with_policy(config, dtype):
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
-            return {**config, "config": {"name": "float32"}}
-        return {key: _in_float32(value) for key, value in config.items()}
+            return {**config, "config": {"name": dtype}}
+        return {key: _with_policy(value, dtype) for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_in_float32(value) for value in config)
+        return type(config)(_with_policy(value, dtype) for value in config)
     return config

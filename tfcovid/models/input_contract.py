@@ -25,8 +25,10 @@ class InputContract:
       mean: subtracted per channel, [channels].
       std: divided by per channel, [channels], positive.
       image_size: side of the square training image, px.
-      class_names: names of the outputs of the head the weights came with, in
-        order; may be empty.
+      head_outputs: logits of the head that the weights file holds besides the
+        backbone; 0 for none.
+      class_names: names of the head's outputs, in order; empty where they are
+        not known or there is no head.
       source_sha256: SHA-256 of the file the weights were read from, lower-case hex.
       proof: what the conversion showed, as JSON values; for the reader.
       weights_sha256: SHA-256 of the weights file this contract stands beside;
@@ -43,6 +45,7 @@ class InputContract:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image_size: int
+    head_outputs: int
     class_names: tuple[str, ...]
     source_sha256: str
     proof: dict[str, Any]
@@ -60,7 +63,11 @@ class InputContract:
             _require(finite, field, f"{self.channels} finite numbers, one for each channel", self)
         _require(min(self.std) > 0, "std", "positive", self)
         _require(_is_count(self.image_size), "image_size", "a whole number of at least 1", self)
+        outputs = self.head_outputs
+        _require(outputs == 0 or _is_count(outputs), "head_outputs", "a whole number", self)
         _require(_are_distinct_names(self.class_names), "class_names", "distinct strings", self)
+        fits = len(self.class_names) in (0, outputs)
+        _require(fits, "class_names", f"{outputs} names, one for each output, or none", self)
         _require(_is_sha256(self.source_sha256), "source_sha256", "64 hexadecimal digits", self)
         _require(isinstance(self.proof, dict), "proof", "a mapping", self)
         known = self.weights_sha256 == "" or _is_sha256(self.weights_sha256)

@@ -4,6 +4,9 @@ The file is what Keras' `save_weights` writes, so `load_weights` reads it too. I
 addition every dataset carries the path of its variable ("layer1_0_conv1/kernel")
 as the attribute "path", and loading goes by these paths: Keras' own go by class
 and position, under which two layers of one shape can change places unnoticed.
+
+A file may hold a linear head besides, as "logits/kernel" and "logits/bias"; its contract then says
+so (`head_outputs`). A backbone is loaded without it, a whole classifier with it.
 """
 
 import dataclasses
@@ -13,7 +16,10 @@ import pathlib
 import h5py
 import numpy as np
 
+from tfcovid.models.classifier import build_classifier
 from tfcovid.models.input_contract import InputContract, contract_path
+
+HEAD_LAYER = "logits"
 
 _SHOWN = 5  # names listed in an error before it says how many more there are
 
@@ -26,18 +32,26 @@ def save_backbone_weights(backbone, path, contract):
     a pair that `load_backbone_weights` refuses.
 
     Args:
-      backbone: built Keras model without nested models.
+      backbone: built Keras model without nested models; with a layer "logits" where the
+        contract has head_outputs.
       path: where to write, X.weights.h5; X.contract.json goes beside it.
       contract: `InputContract` of the weights.
 
     Raises:
       ValueError: if path does not end in .weights.h5, a variable is not
-        float32 or not finite, or the contract has other input channels than
-        the backbone.
+        float32 or not finite, or the contract has other input channels or
+        head outputs than the backbone.
     """
     path, contract_file = pathlib.Path(path), contract_path(path)
     _check_channels(backbone, contract, contract_file)
-    for name, variable in _variables(backbone).items():
+    variables = _variables(backbone)
+    bias = variables.get(f"{HEAD_LAYER}/bias")
+    if contract.head_outputs != (0 if bias is None else bias.shape[0]):
+        raise ValueError(
+            f"{contract_file.name} says head_outputs={contract.head_outputs}, but the head is "
+            f"{None if bias is None else tuple(bias.shape)}."
+        )
+    for name, variable in variables.items():
         _check_values(name, np.asarray(variable), f"backbone {backbone.name!r}")
     partial = path.with_name(f".partial-{path.name}")
     backbone.save_weights(partial)
@@ -53,7 +67,7 @@ def load_backbone_weights(backbone, path):
     """Loads weights written by `save_backbone_weights` into a backbone, or nothing at all.
 
     Every variable of the backbone must be in the file and every one in the
-    file in the backbone, with its shape, in float32 and finite.
+    file, its head apart, in the backbone, with its shape, in float32 and finite.
 
     Args:
       backbone: built Keras model without nested models.
@@ -66,6 +80,73 @@ def load_backbone_weights(backbone, path):
       ValueError: if one of the two files is missing or broken, they do not
         belong together, or the weights do not fit; the backbone is unchanged.
     """
+    contract = _contract_of(path)
+    _check_channels(backbone, contract, contract_path(path))
+    variables = _variables(backbone)
+    shapes = _shapes(variables)
+    if contract.head_outputs:
+        features = backbone.output_shape[-1]
+        shapes |= {
+            f"{HEAD_LAYER}/kernel": (features, contract.head_outputs),
+            f"{HEAD_LAYER}/bias": (contract.head_outputs,),
+        }
+    values = _read(path, f"{path} ({contract.architecture})", shapes)
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return contract
+
+
+def load_classifier(path, *, image_size=None):
+    """Returns the network of a weights file with the head it came with.
+
+    Args:
+      path: X.weights.h5, with X.contract.json beside it.
+      image_size: side of the square input, px, or None for any size.
+
+    Returns:
+      (model, contract): the model of `classifier.build_classifier`, from images as the contract
+      describes them to logits in the order of its class_names.
+
+    Raises:
+      ValueError: if the file holds no head, or for the reasons of `load_backbone_weights`.
+    """
+    contract = _contract_of(path)
+    if not contract.head_outputs:
+        raise ValueError(f"{path} holds no head: expected one converted with --head=keep")
+    model = build_classifier(
+        backbone=contract.architecture,
+        num_outputs=contract.head_outputs,
+        image_size=image_size,
+        channels=contract.channels,
+    )
+    head = model.get_layer(HEAD_LAYER)
+    variables = _variables(model.get_layer("backbone"))
+    variables |= {f"{HEAD_LAYER}/{variable.name}": variable for variable in head.variables}
+    values = _read(path, f"{path} ({contract.architecture})", _shapes(variables))
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return model, contract
+
+
+def read_weights(path):
+    """Returns the contract and the variables of a weights file.
+
+    Args:
+      path: X.weights.h5, with X.contract.json beside it.
+
+    Returns:
+      (contract, values): the `InputContract`, and "layer/variable" -> float32 array.
+
+    Raises:
+      ValueError: if one of the two files is missing or broken, they do not
+        belong together, or a value is not float32 or not finite.
+    """
+    contract = _contract_of(path)
+    return contract, _read(path, f"{path} ({contract.architecture})")
+
+
+def _contract_of(path):
+    """Returns the contract of a weights file once it is known that the two belong together."""
     path, contract_file = pathlib.Path(path), contract_path(path)
     for file in (path, contract_file):
         if not file.is_file():
@@ -75,12 +156,6 @@ def load_backbone_weights(backbone, path):
     contract = InputContract.from_json(contract_file.read_text(encoding="utf-8"))
     if contract.weights_sha256 not in ("", _sha256(path)):
         raise ValueError(f"{contract_file.name} belongs to another {path.name}; convert again.")
-    _check_channels(backbone, contract, contract_file)
-    variables = _variables(backbone)
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    values = _read(path, shapes, f"{path} ({contract.architecture})")
-    for name, variable in variables.items():
-        variable.assign(values[name])
     return contract
 
 
@@ -90,6 +165,10 @@ def _variables(backbone):
         for layer in backbone.layers
         for variable in layer.variables
     }
+
+
+def _shapes(variables):
+    return {name: tuple(variable.shape) for name, variable in variables.items()}
 
 
 def _write_paths(backbone, path):
@@ -105,28 +184,34 @@ def _write_paths(backbone, path):
         file.visititems(write)
 
 
-def _read(path, shapes, what):
+def _read(path, what, shapes=None):
+    """Returns the values by name; where shapes are given, only if it holds exactly these."""
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ValueError(f"{what} is not a readable HDF5 file: {error}.") from error
     with file:
         datasets = _datasets(file, what)
-        missing, extra = sorted(set(shapes) - set(datasets)), sorted(set(datasets) - set(shapes))
-        if missing or extra:
-            raise ValueError(
-                f"{what} does not fit the backbone: missing {_shown(missing)}; "
-                f"not in the backbone {_shown(extra)}."
-            )
-        for name, dataset in datasets.items():
-            if dataset.shape != shapes[name]:
-                raise ValueError(
-                    f"{what}: {name} must have shape {shapes[name]}. Received: {dataset.shape}"
-                )
+        if shapes is not None:
+            _check_shapes(datasets, shapes, what)
         values = {name: dataset[()] for name, dataset in datasets.items()}
     for name, value in values.items():
         _check_values(name, value, what)
     return values
+
+
+def _check_shapes(datasets, shapes, what):
+    missing, extra = sorted(set(shapes) - set(datasets)), sorted(set(datasets) - set(shapes))
+    if missing or extra:
+        raise ValueError(
+            f"{what} does not fit the backbone: missing {_shown(missing)}; "
+            f"not in the backbone {_shown(extra)}."
+        )
+    for name, dataset in datasets.items():
+        if dataset.shape != shapes[name]:
+            raise ValueError(
+                f"{what}: {name} must have shape {shapes[name]}. Received: {dataset.shape}"
+            )
 
 
 def _datasets(file, what):

@@ -39,6 +39,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.history = path / "history.csv"
         self.preprocessing = path / "preprocessing.json"
+        self.weights_contract = path / "weights_contract.json"
         self.decision = path / "decision.json"
         self.predictions = path / "predictions.csv"
         self.metrics = path / "metrics.json"

@@ -1,0 +1,104 @@
+"""The weights a backbone starts from: a file that was named, or published ones, converted."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import rich.console
+
+from flags import choices
+from flags.config import ModelConfig
+from tfcovid.console import say
+from tfcovid.data.dataset import cache_folder
+from tfcovid.models.input_contract import contract_path
+
+PROJECT = pathlib.Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """Where weights are published.
+
+    Attributes:
+      hub: address that weights_conversion takes.
+      torch_file: what torchvision's own download is called in PyTorch's cache; its name ends in
+        the first eight digits of its SHA-256.
+    """
+
+    hub: str
+    torch_file: str
+
+
+IMAGENET = {
+    "resnet18": Published("hf://timm/resnet18.tv_in1k", "resnet18-f37072fd.pth"),
+    "resnet34": Published("hf://timm/resnet34.tv_in1k", "resnet34-b627a593.pth"),
+    "resnet50": Published("hf://timm/resnet50.tv_in1k", "resnet50-0676ba61.pth"),
+    "resnet101": Published("hf://timm/resnet101.tv_in1k", "resnet101-63fe2227.pth"),
+    "densenet121": Published("hf://timm/densenet121.tv_in1k", "densenet121-a639ec97.pth"),
+    "mobilenet_v2": Published("hf://timm/mobilenetv2_100.ra_in1k", "mobilenet_v2-b0353104.pth"),
+}
+"""Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
+training for MobileNetV2)."""
+
+
+def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.Path | None:
+    """Returns the weights file that a run starts from, None for random weights.
+
+    Published weights are converted once, in a process of its own, by the command a user would
+    type; the result stays in the cache folder.
+
+    Args:
+      asked: the network and what it starts from.
+      console: where the conversion's lines go.
+
+    Raises:
+      ValueError: if published weights are neither here nor to be had, or do not convert.
+    """
+    if not isinstance(asked.weights, choices.PublishedWeights):
+        return asked.weights
+    folder = cache_folder() / "weights"
+    converted = folder / f"{asked.weights}-{asked.backbone}.weights.h5"
+    if not (converted.is_file() and contract_path(converted).is_file()):
+        folder.mkdir(parents=True, exist_ok=True)
+        published = IMAGENET[asked.backbone]
+        checkpoint = _in_torch_cache(published) or published.hub
+        say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside:
+            output = pathlib.Path(beside) / converted.name
+            _convert(str(checkpoint), output, asked, console)
+            # The weights last: they are not taken without their contract.
+            for file in sorted(output.parent.iterdir(), key=lambda file: file == output):
+                file.replace(folder / file.name)
+    return converted
+
+
+def _in_torch_cache(published):
+    """Returns torchvision's own download where PyTorch's cache has it whole."""
+    home = os.environ.get("TORCH_HOME") or pathlib.Path.home() / ".cache" / "torch"
+    path = pathlib.Path(home) / "hub" / "checkpoints" / published.torch_file
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return path if digest.startswith(path.stem.rpartition("-")[2]) else None
+
+
+def _convert(checkpoint, output, asked, console):
+    command = (
+        *(sys.executable, "-m", "weights_conversion", f"--checkpoint={checkpoint}"),
+        *(f"--output={output}", f"--architecture={asked.backbone}", "--head=drop"),
+    )
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ValueError(
+            f"--weights={asked.weights}: {reason.removeprefix('error: ')}; or name a converted "
+            "file in --weights"
+        )
+    for line in done.stdout.splitlines():
+        if not line.startswith(("wrote:", "use it:")):
+            say(console, f"  {line}")

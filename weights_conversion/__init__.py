@@ -1,0 +1,1 @@
+"""PyTorch checkpoints into Keras: read, recognised, mapped, proven equal or refused, written."""

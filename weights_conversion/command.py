@@ -1,0 +1,64 @@
+"""A conversion as a command: the checkpoint found, the lines said, the reports written."""
+
+import pathlib
+
+import rich.console
+import tensorflow as tf
+
+from tfcovid.console import say
+from weights_conversion import words
+from weights_conversion.conversion import convert
+from weights_conversion.plan import Wishes
+from weights_conversion.reading import hub
+from weights_conversion.record import Record
+from weights_conversion.report import report_paths, write_reports
+
+
+def run(
+    checkpoint: str,
+    output: pathlib.Path,
+    wishes: Wishes,
+    *,
+    command: str,
+    console: rich.console.Console,
+) -> None:
+    """Converts a checkpoint and writes the reports, also where it is refused.
+
+    Args:
+      checkpoint: a file, or hf://owner/name.
+      output: X.weights.h5, which does not exist yet.
+      wishes: what the user asks for.
+      command: what was typed, for the report.
+      console: where lines and the progress go.
+
+    Raises:
+      ValueError: if it is refused; the message names the checkpoint and the list of what is wrong.
+      OSError: if a file cannot be written.
+    """
+    # A GPU multiplies float32 in fewer bits (TF32), too few for the proof.
+    tf.config.set_visible_devices([], "GPU")
+    record = Record(checkpoint)
+    try:
+        with console.status("converting and proving equal …"):
+            plan = convert(
+                record,
+                find_checkpoint(checkpoint),
+                output,
+                wishes,
+                tell=lambda line: say(console, line),
+            )
+    except ValueError as error:
+        record.refusal = str(error)
+        write_reports(record, output, command)
+        lists = f" (lists: {report_paths(output)[0]})" if record.checkpoint else ""
+        raise ValueError(f"{checkpoint}: {error}{lists}") from error
+    write_reports(record, output, command)
+    for line in words.written_lines(plan, output):
+        say(console, line)
+
+
+def find_checkpoint(checkpoint: str) -> pathlib.Path:
+    """Returns the file that was named, from the hub where it is an address there."""
+    if checkpoint.startswith(hub.SCHEME):
+        return hub.download(checkpoint)
+    return pathlib.Path(checkpoint).expanduser()

@@ -1,0 +1,164 @@
+"""A conversion from its checkpoint to its files: read, recognise, account, assign, prove, write."""
+
+import dataclasses
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+from tfcovid.models.input_contract import InputContract, contract_path
+from tfcovid.models.weights_file import read_weights, save_backbone_weights
+from weights_conversion import accounting, keras_network, proof, words
+from weights_conversion.channels import adapt_kernel
+from weights_conversion.plan import Plan, Wishes, make_plan
+from weights_conversion.reading.checkpoint import read_checkpoint
+from weights_conversion.record import Record
+
+_HEAD_PARTS = ("weight", "bias")
+
+NO_PYTORCH = "PyTorch is not installed: inference was compared with float64 NumPy, training was not"
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """The Keras network with its weights.
+
+    Attributes:
+      model: see `keras_network.build_network`; float32.
+      values: variable name -> array in Keras' layout, as precise as the checkpoint has it.
+    """
+
+    model: keras.Model
+    values: Mapping[str, np.ndarray]
+
+
+def convert(
+    record: Record,
+    path: pathlib.Path,
+    output: pathlib.Path,
+    wishes: Wishes,
+    *,
+    tell: Callable[[str], None],
+) -> Plan:
+    """Converts a checkpoint, proves the result equal and writes it, or writes nothing.
+
+    Args:
+      record: is filled in on the way.
+      path: the checkpoint's file.
+      output: X.weights.h5; X.contract.json goes beside it.
+      wishes: what the user asks for.
+      tell: takes a line for the user.
+
+    Returns:
+      What was converted into what.
+
+    Raises:
+      ValueError: if the checkpoint cannot be read or recognised, does not fit the network tensor
+        for tensor, or the networks differ; neither file is written then.
+    """
+    start = time.perf_counter()
+    record.checkpoint = read_checkpoint(path)
+    tell(words.checkpoint_line(record.name, record.checkpoint))
+    plan = record.plan = make_plan(record.checkpoint, wishes)
+    for line in words.plan_lines(plan):
+        tell(line)
+    converted = build(plan, record.rows)
+    record.seconds["conversion"] = time.perf_counter() - start
+    start = time.perf_counter()
+    prove(record, plan, converted)
+    record.seconds["proof"] = time.perf_counter() - start
+    tell(words.proof_line(record))
+    write(record, plan, converted, output)
+    return plan
+
+
+def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
+    """Returns the Keras network with the checkpoint's weights.
+
+    Args:
+      plan: what is converted into what.
+      rows: the account of all tensors and variables is added to it.
+
+    Raises:
+      ValueError: if a tensor or a variable is not accounted for.
+    """
+    naming, content = plan.recognition.naming, plan.checkpoint.content
+    model = keras_network.build_network(
+        naming, channels=plan.target.channels, num_outputs=plan.num_outputs
+    )
+    variables = keras_network.variables_by_name(model)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    stem = naming.table[naming.anchor].variable
+    shapes[stem] = (*shapes[stem][:2], plan.source.channels, shapes[stem][3])
+    rows += accounting.account(content, plan.recognition, plan.head, shapes)
+    accounting.refuse_problems(rows, plan.recognition)
+    values = {
+        place.variable: place.layout.to_keras(content.tensors[name])
+        for name, place in accounting.full_table(plan.recognition, plan.head).items()
+    }
+    values[stem] = adapt_kernel(values[stem], plan.target.channels)
+    keras_network.assign(model, values)
+    return Converted(model, values)
+
+
+def prove(record: Record, plan: Plan, converted: Converted) -> None:
+    """Compares the two networks; fills in the record's comparisons.
+
+    Raises:
+      ValueError: if they differ; the message says after which stage they part.
+    """
+    source = source_network(plan)
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        record.partial = NO_PYTORCH
+        record.comparisons += proof.prove_partly(source, converted.model)
+    else:
+        double = keras_network.double_precision(converted.model, converted.values)
+        record.comparisons += proof.prove(source, converted.model, double)
+    proof.refuse_difference(record.comparisons)
+
+
+def source_network(plan: Plan) -> proof.Source:
+    """Returns the source network with its tensors under the names it knows them by."""
+    tensors, recognition = plan.checkpoint.content.tensors, plan.recognition
+    named = {name: tensors[recognition.prefix + name] for name in recognition.naming.table}
+    head = None
+    if plan.head is not None:
+        head = proof.LOGITS
+        named |= {f"{head}.{kind}": tensors[f"{plan.head.name}.{kind}"] for kind in _HEAD_PARTS}
+    return proof.Source(recognition.naming, named, head, plan.source)
+
+
+def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path) -> None:
+    """Writes weights and contract, both or neither, and reads back what was written.
+
+    Raises:
+      ValueError: if what is read back is not what was written.
+    """
+    target = plan.target
+    contract = InputContract(
+        architecture=plan.recognition.naming.architecture,
+        channels=target.channels,
+        low=target.low,
+        high=target.high,
+        mean=target.mean,
+        std=target.std,
+        image_size=target.image_size,
+        head_outputs=plan.num_outputs,
+        class_names=target.class_names,
+        source_sha256=plan.checkpoint.sha256,
+        proof=proof.summary(record.comparisons) | {"partial": record.partial},
+    )
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=output.parent) as folder:
+        beside = pathlib.Path(folder) / output.name
+        save_backbone_weights(converted.model, beside, contract)
+        _, read_back = read_weights(beside)
+        for name, variable in keras_network.variables_by_name(converted.model).items():
+            if not np.array_equal(read_back[name], keras.ops.convert_to_numpy(variable)):
+                raise ValueError(f"{name} reads back from {output} other than it was written")
+        beside.replace(output)
+        contract_path(beside).replace(contract_path(output))

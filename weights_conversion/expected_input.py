@@ -1,0 +1,194 @@
+"""What the network expects of an image, which no tensor says: found, told or asked for."""
+
+import dataclasses
+
+from weights_conversion.reading.published_settings import PublishedSettings
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Source: torchvision 0.28.0, every classification preset; CheXNet, arXiv:1711.05225, section 3."""
+
+UNIT_RANGE = (0.0, 1.0)
+XRAYVISION_RANGE = (-1024.0, 1024.0)
+XRAYVISION_SIZES = {"resnet50": 512}
+XRAYVISION_CLASSES = (
+    "Atelectasis",
+    "Consolidation",
+    "Infiltration",
+    "Pneumothorax",
+    "Edema",
+    "Emphysema",
+    "Fibrosis",
+    "Effusion",
+    "Pneumonia",
+    "Pleural_Thickening",
+    "Cardiomegaly",
+    "Nodule",
+    "Mass",
+    "Hernia",
+    "Lung Lesion",
+    "Fracture",
+    "Lung Opacity",
+    "Enlarged Cardiomediastinum",
+)
+"""Source: torchxrayvision, datasets.default_pathologies; utils.normalize."""
+
+CHEXNET_CLASSES = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Effusion",
+    "Infiltration",
+    "Mass",
+    "Nodule",
+    "Pneumonia",
+    "Pneumothorax",
+    "Consolidation",
+    "Edema",
+    "Emphysema",
+    "Fibrosis",
+    "Pleural_Thickening",
+    "Hernia",
+)
+"""Source: the order of CheXNet's reimplementation, github.com/arnoweng/CheXNet, model.py."""
+
+CLASS_LISTS = {"chestxray14": CHEXNET_CLASSES, "torchxrayvision": XRAYVISION_CLASSES}
+_DEFAULT_SIZE = 224
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpectedInput:
+    """What the source network expects; a gray value x in 0..255 reaches it as
+    (low + x / 255 * (high - low) - mean) / std, per channel.
+
+    Attributes:
+      channels: of the source network.
+      low: value of black before mean and std.
+      high: value of white before mean and std.
+      mean: per channel.
+      std: per channel.
+      image_size: side of the training image, px.
+      class_names: of the head's outputs, empty where unknown.
+      reason: how this is known, for the reader.
+    """
+
+    channels: int
+    low: float
+    high: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    image_size: int
+    class_names: tuple[str, ...]
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What the user says of the input; None leaves it to what can be found."""
+
+    pixel_range: tuple[float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    image_size: int | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+def named_classes(names: list[str] | None) -> tuple[str, ...] | None:
+    """Returns the class names of --class_names: one known list by its name, or the names given."""
+    if names is None:
+        return None
+    return CLASS_LISTS.get(names[0], tuple(names)) if len(names) == 1 else tuple(names)
+
+
+def expect_input(
+    *,
+    architecture: str,
+    channels: int,
+    head_outputs: int,
+    num_outputs: int,
+    has_thresholds: bool,
+    published: PublishedSettings,
+    told: Told,
+) -> ExpectedInput:
+    """Returns what the network expects of an image, what the user says coming first.
+
+    Args:
+      architecture: the network.
+      channels: input channels of the checkpoint.
+      head_outputs: logits of the checkpoint's own head, kept or not; 0 for no head.
+      num_outputs: logits that are converted; 0 for none.
+      has_thresholds: whether torchxrayvision's thresholds stand among the tensors.
+      published: what config.json beside the file says.
+      told: what the user says.
+
+    Raises:
+      ValueError: if nothing says what the network expects, or what is said does not fit it.
+    """
+    xrayvision = channels == 1 and (head_outputs == len(XRAYVISION_CLASSES) or has_thresholds)
+    if xrayvision:
+        found = Told(
+            XRAYVISION_RANGE,
+            (0.0,),
+            (1.0,),
+            XRAYVISION_SIZES.get(architecture, _DEFAULT_SIZE),
+            XRAYVISION_CLASSES,
+        )
+        reason = "torchxrayvision's, by one input channel and its 18 outputs or its thresholds"
+    elif published.mean and published.std:
+        found = Told(UNIT_RANGE, published.mean, published.std, published.image_size)
+        reason = "by the config.json beside the checkpoint"
+    elif channels == 3:
+        found = Told(UNIT_RANGE, IMAGENET_MEAN, IMAGENET_STD)
+        reason = "assumed, as torchvision's and CheXNet's networks have it"
+    elif told.pixel_range and told.mean and told.std:
+        found, reason = told, ""
+    else:
+        raise ValueError(
+            f"takes {channels} channel(s), and nothing says in what range: expected "
+            "--pixel_range=LOW,HIGH --mean=… --std=… as the network was trained "
+            "(torchxrayvision: --pixel_range=-1024,1024 --mean=0 --std=1)"
+        )
+    names = told.class_names if told.class_names is not None else found.class_names
+    if names is None:
+        names = published.class_names
+    if told.class_names is None and names is not None and len(names) != num_outputs:
+        names = None
+    if any((told.pixel_range, told.mean, told.std)):
+        reason = "as told by flag" + (f"; the rest {reason}" if reason else "")
+    low, high = told.pixel_range or found.pixel_range or UNIT_RANGE
+    expected = ExpectedInput(
+        channels=channels,
+        low=low,
+        high=high,
+        mean=_per_channel("mean", told.mean or found.mean or (0.0,), channels),
+        std=_per_channel("std", told.std or found.std or (1.0,), channels),
+        image_size=told.image_size or found.image_size or published.image_size or _DEFAULT_SIZE,
+        class_names=tuple(names or ()),
+        reason=reason,
+    )
+    _check(expected, num_outputs)
+    return expected
+
+
+def _per_channel(name, values, channels):
+    if len(values) not in (1, channels):
+        raise ValueError(
+            f"--{name}={','.join(f'{v:g}' for v in values)}: expected one number or {channels}, "
+            "one for each input channel"
+        )
+    return values if len(values) == channels else values * channels
+
+
+def _check(expected, num_outputs):
+    if not expected.low < expected.high:
+        raise ValueError(
+            f"--pixel_range={expected.low:g},{expected.high:g}: expected the value of black "
+            "below that of white"
+        )
+    if min(expected.std) <= 0:
+        raise ValueError(f"--std={min(expected.std):g}: expected positive numbers")
+    names = expected.class_names
+    if names and (len(names) != num_outputs or len(set(names)) != num_outputs):
+        raise ValueError(
+            f"--class_names: expected {num_outputs} different names, one for each output that is "
+            f"kept, found {len(names)}"
+        )

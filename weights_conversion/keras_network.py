@@ -1,0 +1,65 @@
+"""The Keras side of a conversion: the network, its variables by name, and taps after each stage."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from tfcovid.models.backbones import build_backbone
+from tfcovid.models.classifier import in_precision
+from weights_conversion.accounting import HEAD_LAYER
+from weights_conversion.namings import Naming
+
+
+def build_network(naming: Naming, *, channels: int, num_outputs: int) -> keras.Model:
+    """Returns the network from images to its stages' feature maps and its logits, any image size.
+
+    Args:
+      naming: names the architecture and its stages.
+      channels: number of input channels.
+      num_outputs: number of logits, 0 for a network without a head.
+
+    Returns:
+      Flat model from float32 [batch, height, width, channels] to a list: the output of each of the
+      naming's stages, then, with a head, the logits.
+    """
+    backbone = build_backbone(naming.architecture, image_size=None, channels=channels)
+    outputs = [backbone.get_layer(layer).output for layer in naming.stages.values()]
+    if num_outputs:
+        pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+        outputs.append(keras.layers.Dense(num_outputs, name=HEAD_LAYER)(pooled))
+    return keras.Model(backbone.input, outputs, name="backbone")
+
+
+def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns "layer/variable" -> variable of a flat model."""
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.variables
+    }
+
+
+def assign(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
+    """Gives every variable its value, rounded to the variable's type.
+
+    Args:
+      model: a flat model.
+      values: variable name -> array, exactly those of the model.
+
+    Raises:
+      ValueError: if a variable has no value, a value no variable, or the shapes differ.
+    """
+    variables = variables_by_name(model)
+    if variables.keys() != values.keys():
+        odd = sorted(variables.keys() ^ values.keys())
+        raise ValueError(f"values and variables are not the same: {odd[:3]}")
+    for name, variable in variables.items():
+        variable.assign(np.ascontiguousarray(values[name], dtype=variable.dtype))
+
+
+def double_precision(model: keras.Model, values: Mapping[str, np.ndarray]) -> keras.Model:
+    """Returns a float64 copy of the network that holds the values unrounded."""
+    copy = in_precision(model, "float64")
+    assign(copy, values)
+    return copy

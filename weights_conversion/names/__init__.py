@@ -1,0 +1,1 @@
+"""The name tables: which Keras variable each PyTorch tensor becomes, one module an architecture."""

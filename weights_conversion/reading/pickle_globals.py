@@ -1,0 +1,103 @@
+"""Says what a pickle is that must not be loaded, from its opcodes; none of them is carried out."""
+
+import pathlib
+import pickletools
+import zipfile
+
+# Beside the tensors of a state dict a pickle of torch.save names these; they are not the reason.
+_DATA = ("torch._utils.", "torch.storage.", "torch.Size", "torch.device", "collections.OrderedDict")
+_PICKLES_BEFORE_1_6 = 4  # magic number, protocol, system, object
+_PUSHES_TEXT = ("UNICODE", "STRING")
+
+# Modules whose functions run code, files or programs; a model's pickle names none of them.
+_RUNS_CODE = (
+    "builtins",
+    "__builtin__",
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "shutil",
+    "importlib",
+    "runpy",
+    "socket",
+    "ctypes",
+    "pty",
+    "webbrowser",
+    "operator",
+)
+_PLAIN_TYPES = ("set", "frozenset", "list", "dict", "tuple", "int", "float", "slice", "object")
+
+
+def explain(path: pathlib.Path, reason: str) -> str:
+    """Returns a line on what the file is and what to do, for a file that PyTorch refused.
+
+    Args:
+      path: the file.
+      reason: PyTorch's message, shown where the opcodes tell nothing.
+    """
+    try:
+        names = [name for name in _names(path) if not _is_data(name)]
+    except (ValueError, OSError, zipfile.BadZipFile, KeyError, IndexError, EOFError) as error:
+        names = []
+        reason = f"{reason.splitlines()[0] if reason else error}"
+    if not names:
+        return (
+            "cannot be read as data: expected a state dict that torch.save wrote "
+            f"({' '.join(reason.split())[:160]})"
+        )
+    code = next((name for name in names if _runs_code(name)), None)
+    if code is not None or not any(_is_class(name) for name in names):
+        return (
+            f"holds code to run ({code or names[0]}) and not data alone; nothing of it was run: do "
+            "not load this file, get it from a source you trust"
+        )
+    model = next((name for name in names if _is_class(name) and "torch." not in name), names[0])
+    return (
+        f"holds a whole pickled model ({model}), not a state dict: where you trust it, load it "
+        'with the code that defines it, torch.save(model.state_dict(), "state_dict.pt"), and '
+        "convert that"
+    )
+
+
+def _is_class(name):
+    return name.rpartition(".")[2][:1].isupper()
+
+
+def _runs_code(name):
+    module, _, function = name.partition(".")
+    return module in _RUNS_CODE and function not in _PLAIN_TYPES
+
+
+def _is_data(name):
+    return name.startswith(_DATA) or (name.startswith("torch.") and name.endswith("Storage"))
+
+
+def _names(path):
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            (pickle_name,) = [n for n in archive.namelist() if n.endswith("data.pkl")][:1]
+            with archive.open(pickle_name) as stream:
+                return list(dict.fromkeys(_globals_of(stream)))
+    names = []
+    with path.open("rb") as stream:
+        try:
+            for _ in range(_PICKLES_BEFORE_1_6):
+                names += _globals_of(stream)
+        except ValueError:  # raw numbers follow the pickles
+            pass
+    return list(dict.fromkeys(names))
+
+
+def _globals_of(stream):
+    texts: list[str] = []
+    found: list[str] = []
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in ("GLOBAL", "INST"):
+            found.append(".".join(str(argument).split(" ", 1)))
+        elif opcode.name == "STACK_GLOBAL":
+            found.append(".".join(texts[-2:]))
+        elif any(kind in opcode.name for kind in _PUSHES_TEXT):
+            texts.append(str(argument))
+    return found

@@ -1,0 +1,141 @@
+"""What a checkpoint is: which network, spelled how, behind which prefix, with what head."""
+
+import dataclasses
+from collections.abc import Collection, Iterable
+
+from weights_conversion.namings import ARCHITECTURES, NAMINGS, Naming
+
+HEAD_ROOTS = ("fc", "classifier", "head", "last_linear", "linear", "logits", "output")
+"""First part of a name that belongs to the layers behind the pooled features."""
+
+# More than this share of the table missing or besides it: it is another network.
+_MOST_STRAY = 0.25
+_SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Recognition:
+    """What the names of a checkpoint say.
+
+    Every name is in exactly one of the collections.
+
+    Attributes:
+      naming: the network and its spelling.
+      prefix: what stands before the names of the table, "" or ending in a dot.
+      missing: names of the table, with prefix, that the checkpoint lacks.
+      present: names of the table, with prefix, that it has.
+      head: names of the layers behind the pooled features.
+      counters: num_batches_tracked, which Keras does not need.
+      notes: other known names that are no part of the network -> what they are.
+      strays: names that nothing accounts for.
+    """
+
+    naming: Naming
+    prefix: str
+    missing: tuple[str, ...]
+    present: tuple[str, ...]
+    head: tuple[str, ...]
+    counters: tuple[str, ...]
+    notes: dict[str, str]
+    strays: tuple[str, ...]
+
+    @property
+    def misfit(self):
+        """How many names are missing or stray."""
+        return len(self.missing) + len(self.strays)
+
+    def describe(self):
+        """Returns a line on what was recognised and by what."""
+        behind = f" behind {self.prefix!r}" if self.prefix else ""
+        return (
+            f"{self.naming.architecture} in the naming of {self.naming.spelling}{behind}, by "
+            f"{self.prefix}{self.naming.anchor} and {len(self.present) - 1} more of its "
+            f"{len(self.naming.table)} names"
+        )
+
+
+_NOTES = {"op_threshs": "torchxrayvision's operating thresholds, applied behind the sigmoid"}
+
+
+def recognise(names: Collection[str], *, architecture: str | None = None) -> Recognition:
+    """Returns the naming and prefix that leave the fewest names unaccounted for.
+
+    Args:
+      names: the tensors of the checkpoint.
+      architecture: a member of ARCHITECTURES to be held to it, or None for the one that fits best.
+
+    Raises:
+      ValueError: if no known network is recognised in the names.
+    """
+    candidates = [
+        _sort_names(names, naming, prefix)
+        for naming in NAMINGS
+        if architecture in (None, naming.architecture)
+        for prefix in _prefixes(names, naming.anchor)
+    ]
+    if not candidates:
+        wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
+        raise ValueError(
+            f"expected the tensors of {wanted}, found none of their first convolutions; it has "
+            f"{len(names)} tensors: {shown(names)}"
+        )
+    best = min(candidates, key=lambda candidate: candidate.misfit)
+    if architecture is None and best.misfit > _MOST_STRAY * len(best.naming.table):
+        raise ValueError(
+            f"expected one of {', '.join(ARCHITECTURES)}; the nearest is "
+            f"{best.naming.architecture}, of whose {len(best.naming.table)} tensors "
+            f"{len(best.missing)} are missing ({shown(best.missing)}), with {len(best.strays)} "
+            f"besides ({shown(best.strays)})"
+        )
+    return best
+
+
+def shown(names: Iterable[str]) -> str:
+    """Returns a few of the names and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + more
+
+
+def _prefixes(names, anchor):
+    for name in names:
+        prefix = name.removesuffix(anchor)
+        if prefix != name and (prefix == "" or prefix.endswith(".")):
+            yield prefix
+
+
+def _sort_names(names, naming, prefix):
+    wanted = {prefix + name for name in naming.table}
+    head, counters, notes, strays = [], [], {}, []
+    for name in names:
+        last = name.rpartition(".")[2]
+        if name in wanted:
+            continue
+        if last == "num_batches_tracked":
+            counters.append(name)
+        elif last in _NOTES:
+            notes[name] = _NOTES[last]
+        elif _is_head(name, prefix):
+            head.append(name)
+        else:
+            strays.append(name)
+    return Recognition(
+        naming=naming,
+        prefix=prefix,
+        missing=tuple(sorted(wanted.difference(names))),
+        present=tuple(name for name in names if name in wanted),
+        head=tuple(head),
+        counters=tuple(counters),
+        notes=notes,
+        strays=tuple(strays),
+    )
+
+
+def _is_head(name, prefix):
+    """Whether a name begins with a head's, behind the prefix or behind what stands before it."""
+    parts = prefix.split(".")[:-1]
+    befores = (".".join(parts[:count]) + "." if count else "" for count in range(len(parts) + 1))
+    return any(
+        name.startswith(before) and name.removeprefix(before).split(".")[0] in HEAD_ROOTS
+        for before in befores
+    )

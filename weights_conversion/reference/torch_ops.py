@@ -1,0 +1,93 @@
+"""The layer types of the source networks on PyTorch."""
+
+import torch
+from torch.nn import functional
+
+EPSILON = 1e-5  # torch.nn.BatchNorm2d's default, which torchvision and timm keep
+MOMENTUM = 0.1
+
+
+class TorchOps:
+    """PyTorch's layers on the tensors of a checkpoint, called by their names in it.
+
+    Args:
+      tensors: name -> array, the names without the checkpoint's prefix.
+      dtype: torch.float32 or torch.float64, what is computed in.
+      training: whether batch norm takes the statistics of the batch and moves the stored ones.
+
+    Attributes:
+      tensors: name -> tensor; after a training step the running statistics have moved.
+      used: names that a layer has asked for.
+      batch_sizes: batch norm's name -> values per channel in the last batch, while training.
+    """
+
+    def __init__(self, tensors, *, dtype=torch.float32, training=False):
+        self.tensors = {name: torch.tensor(value, dtype=dtype) for name, value in tensors.items()}
+        self.dtype = dtype
+        self.training = training
+        self.used = set()
+        self.batch_sizes = {}
+        if training:
+            for name, tensor in self.tensors.items():
+                tensor.requires_grad_(not name.endswith(("running_mean", "running_var")))
+
+    def images(self, images):
+        """Returns images [batch, height, width, channels] as PyTorch has them."""
+        return torch.tensor(images.transpose(0, 3, 1, 2), dtype=self.dtype)
+
+    def convolution(self, name, x, *, stride, padding, groups=1):
+        """Returns x convolved without bias."""
+        weight = self._tensor(name, "weight")
+        return functional.conv2d(x, weight, stride=stride, padding=padding, groups=groups)
+
+    def batch_norm(self, name, x):
+        """Returns x normalised, by the batch while training, else by the running statistics."""
+        self.batch_sizes[name] = x.numel() // x.shape[1]
+        return functional.batch_norm(
+            x,
+            self._tensor(name, "running_mean"),
+            self._tensor(name, "running_var"),
+            self._tensor(name, "weight"),
+            self._tensor(name, "bias"),
+            training=self.training,
+            momentum=MOMENTUM,
+            eps=EPSILON,
+        )
+
+    def linear(self, name, x):
+        """Returns x through a linear layer."""
+        return functional.linear(x, self._tensor(name, "weight"), self._tensor(name, "bias"))
+
+    def relu(self, x):
+        """Returns max(x, 0)."""
+        return functional.relu(x)
+
+    def relu6(self, x):
+        """Returns min(max(x, 0), 6)."""
+        return functional.relu6(x)
+
+    def max_pool(self, x):
+        """Returns the 3x3 maximum at stride 2, padded by 1 with -infinity."""
+        return functional.max_pool2d(x, 3, stride=2, padding=1)
+
+    def average_pool(self, x):
+        """Returns the 2x2 mean at stride 2."""
+        return functional.avg_pool2d(x, 2)
+
+    def concatenate(self, maps):
+        """Returns the maps one after the other along the channels."""
+        return torch.cat(maps, dim=1)
+
+    def global_average(self, x):
+        """Returns the mean over height and width, [batch, channels]."""
+        return x.mean(dim=(2, 3))
+
+    def to_numpy(self, x):
+        """Returns a result as Keras lays it out: channels last."""
+        x = x.detach().numpy()
+        return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+    def _tensor(self, layer, parameter):
+        name = f"{layer}.{parameter}"
+        self.used.add(name)
+        return self.tensors[name]
