@@ -1,21 +1,26 @@
 """A conversion from its checkpoint to its files: read, recognise, account, assign, prove, write."""
 
 import dataclasses
+import importlib.util
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
 
 from tfcovid.models.input_contract import InputContract, contract_path
 from tfcovid.models.weights_file import read_weights, save_backbone_weights
-from weights_conversion import accounting, keras_network, proof, words
+from weights_conversion import accounting, keras_network, words
 from weights_conversion.channels import adapt_kernel
 from weights_conversion.plan import Plan, Wishes, make_plan
+from weights_conversion.proof.comparison import Comparison, refuse_difference, summary
+from weights_conversion.proof.inference import compare_inference
+from weights_conversion.proof.source import LOGITS, Source
 from weights_conversion.reading.checkpoint import read_checkpoint
 from weights_conversion.record import Record
+from weights_conversion.reference.numpy_ops import NumpyOps
 
 _HEAD_PARTS = ("weight", "bias")
 
@@ -111,26 +116,33 @@ def prove(record: Record, plan: Plan, converted: Converted) -> None:
       ValueError: if they differ; the message says after which stage they part.
     """
     source = source_network(plan)
-    try:
-        import torch  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("torch") is None:
         record.partial = NO_PYTORCH
-        record.comparisons += proof.prove_partly(source, converted.model)
+        record.comparisons += compare_inference(source, converted.model, NumpyOps(source.tensors))
     else:
-        double = keras_network.double_precision(converted.model, converted.values)
-        record.comparisons += proof.prove(source, converted.model, double)
-    proof.refuse_difference(record.comparisons)
+        record.comparisons += prove_with_torch(source, converted)
+    refuse_difference(record.comparisons)
 
 
-def source_network(plan: Plan) -> proof.Source:
+def prove_with_torch(source: Source, converted: Converted) -> Iterator[Comparison]:
+    """Yields all comparisons, inference first."""
+    from weights_conversion.proof.training import compare_training
+    from weights_conversion.reference.torch_ops import TorchOps
+
+    yield from compare_inference(source, converted.model, TorchOps(source.tensors))
+    double = keras_network.double_precision(converted.model, converted.values)
+    yield from compare_training(source, double)
+
+
+def source_network(plan: Plan) -> Source:
     """Returns the source network with its tensors under the names it knows them by."""
     tensors, recognition = plan.checkpoint.content.tensors, plan.recognition
     named = {name: tensors[recognition.prefix + name] for name in recognition.naming.table}
     head = None
     if plan.head is not None:
-        head = proof.LOGITS
+        head = LOGITS
         named |= {f"{head}.{kind}": tensors[f"{plan.head.name}.{kind}"] for kind in _HEAD_PARTS}
-    return proof.Source(recognition.naming, named, head, plan.source)
+    return Source(recognition.naming, named, head, plan.source)
 
 
 def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path) -> None:
@@ -151,7 +163,7 @@ def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path
         head_outputs=plan.num_outputs,
         class_names=target.class_names,
         source_sha256=plan.checkpoint.sha256,
-        proof=proof.summary(record.comparisons) | {"partial": record.partial},
+        proof=summary(record.comparisons) | {"partial": record.partial},
     )
     with tempfile.TemporaryDirectory(prefix=".part-", dir=output.parent) as folder:
         beside = pathlib.Path(folder) / output.name

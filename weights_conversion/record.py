@@ -4,7 +4,7 @@ import dataclasses
 
 from weights_conversion.accounting import Row
 from weights_conversion.plan import Plan
-from weights_conversion.proof import Comparison
+from weights_conversion.proof.comparison import Comparison
 from weights_conversion.reading.checkpoint import Checkpoint
 
 

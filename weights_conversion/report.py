@@ -12,11 +12,12 @@ from typing import Any
 import jinja2
 
 from tfcovid.whole_file import write_text_whole
-from weights_conversion import proof
 from weights_conversion.accounting import Row
+from weights_conversion.proof.comparison import summary
 from weights_conversion.record import Record
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "torch", "safetensors")
+_GRADIENTS = "gradients"  # how their comparisons begin
 _NOT_READ = "not recognised"
 _TEMPLATE = "report.html.j2"
 
@@ -71,7 +72,7 @@ def report_content(record: Record, output: pathlib.Path, command: str) -> dict[s
         "counts": dict(Counter(row.outcome for row in rows)),
         "tensors": [_row(row, _gradients(record)) for row in rows],
         "proof": {
-            "summary": proof.summary(record.comparisons),
+            "summary": summary(record.comparisons),
             "partial": record.partial or None,
             "comparisons": [
                 {**dataclasses.asdict(comparison), "holds": comparison.holds}
@@ -119,7 +120,7 @@ def _gradients(record):
     return {
         prefix + comparison.stage: comparison.difference
         for comparison in record.comparisons
-        if comparison.mode.startswith(proof.GRADIENTS)
+        if comparison.mode.startswith(_GRADIENTS)
     }
 
 

@@ -3,9 +3,9 @@
 import pathlib
 
 from tfcovid.models.input_contract import contract_path
-from weights_conversion import proof
 from weights_conversion.accounting import CONVERTED
 from weights_conversion.plan import Plan
+from weights_conversion.proof.comparison import INFERENCE_LIMIT, TRAINING_LIMIT, summary
 from weights_conversion.reading.checkpoint import Checkpoint
 from weights_conversion.record import Record
 from weights_conversion.report import report_paths
@@ -47,15 +47,15 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def proof_line(record: Record) -> str:
     """Returns a line on how equal the networks are."""
-    summary = proof.summary(record.comparisons)
     largest = ", ".join(
-        f"{kind} {value:.1e}" for kind, value in summary["largest_relative_difference"].items()
+        f"{kind} {value:.1e}"
+        for kind, value in summary(record.comparisons)["largest_relative_difference"].items()
     )
     converted = sum(row.outcome == CONVERTED for row in record.rows)
     partial = f"; PARTIAL PROOF: {record.partial}" if record.partial else ""
     return (
         f"proven: {converted} tensors; largest relative difference: {largest} (limits "
-        f"{proof.INFERENCE_LIMIT:.0e} in float32, {proof.TRAINING_LIMIT:.0e} in float64); "
+        f"{INFERENCE_LIMIT:.0e} in float32, {TRAINING_LIMIT:.0e} in float64); "
         f"converted in {record.seconds['conversion']:.1f} s, proven in "
         f"{record.seconds['proof']:.1f} s{partial}"
     )

@@ -82,6 +82,18 @@ class TorchOps:
         """Returns the mean over height and width, [batch, channels]."""
         return x.mean(dim=(2, 3))
 
+    def backward(self, x, direction):
+        """Computes the gradients of the sum of x * direction; direction is laid out as in Keras."""
+        direction = direction.transpose(0, 3, 1, 2) if direction.ndim == 4 else direction
+        x.backward(torch.tensor(direction, dtype=self.dtype))
+
+    def gradient(self, name):
+        """Returns the gradient of a tensor after `backward`, as PyTorch lays it out."""
+        gradient = self.tensors[name].grad
+        if gradient is None:
+            raise ValueError(f"no gradient has reached {name}")
+        return gradient.numpy()
+
     def to_numpy(self, x):
         """Returns a result as Keras lays it out: channels last."""
         x = x.detach().numpy()

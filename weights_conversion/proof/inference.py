@@ -1,0 +1,34 @@
+"""Inference mode: every stage and the logits, in float32."""
+
+from collections.abc import Iterator
+
+import keras
+
+from weights_conversion.proof.comparison import INFERENCE_LIMIT, Comparison, relative_difference
+from weights_conversion.proof.images import BATCHES, proof_images
+from weights_conversion.proof.source import Source
+
+
+def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Comparison]:
+    """Yields a comparison after each stage, for each of BATCHES.
+
+    Args:
+      source: the source network.
+      model: the Keras network, float32.
+      ops: `TorchOps` or `NumpyOps` with the source's tensors.
+
+    Raises:
+      ValueError: if the source network does not use one of its tensors.
+    """
+    channels = model.input_shape[-1]
+    for seed, shape in enumerate(BATCHES):
+        mode = f"inference, float32, {shape[1]}x{shape[2]} px"
+        theirs, ours = proof_images(shape, source.expected, channels, seed)
+        outputs = model(ours, training=False)
+        for (stage, result), output in zip(source.run(ops, theirs), outputs, strict=True):
+            ours_now = keras.ops.convert_to_numpy(output)
+            difference = relative_difference([(ours_now, ops.to_numpy(result))])
+            yield Comparison(mode, stage, difference, INFERENCE_LIMIT)
+    unused = set(source.tensors) - ops.used
+    if unused:
+        raise ValueError(f"tensors that the source network does not use: {sorted(unused)[:3]}")
