@@ -63,6 +63,9 @@ def test_feature_map_equals_torchvision_with_the_same_weights(name, image_size):
     assert features.shape[-1] == TORCHVISION_CLASSIFIERS[name][1]
     error = np.linalg.norm(features - expected) / np.linalg.norm(expected)
     assert error <= 1e-5
+    # The features tell the images apart: else a wrong first layer would pass as well.
+    spread = np.linalg.norm(expected - expected.mean(axis=0)) / np.linalg.norm(expected)
+    assert spread >= 0.01
 
 
 def test_any_size_input_gives_what_the_fixed_size_gives():

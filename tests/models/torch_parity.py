@@ -24,16 +24,42 @@ _VARIABLE_NAMES = {
 
 
 def random_torch_network(name, *, seed):
-    """Returns the torchvision network in inference mode, batch-norm statistics randomised."""
+    """Returns the torchvision network in inference mode, batch-norm statistics randomised.
+
+    Each convolution is scaled to outputs of unit deviation: as PyTorch initialises them, the signal
+    dies on the way, MobileNetV2 gives every image the same features to 1e-7, and agreement on
+    them would prove nothing.
+    """
     torch.manual_seed(seed)
-    network = getattr(torchvision.models, name)(weights=None)
+    network = getattr(torchvision.models, name)(weights=None).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    return network.eval()
+    _scale_convolutions(network)
+    return network
+
+
+def _scale_convolutions(network):
+    def scale(module, _, output):
+        deviation = output.std()
+        module.weight.div_(deviation)
+        return output / deviation
+
+    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    hooks = [convolution.register_forward_hook(scale) for convolution in convolutions]
+    with torch.no_grad():
+        network(coarse_images(4, 64))
+    for hook in hooks:
+        hook.remove()
+
+
+def coarse_images(count, side):
+    """Returns images that still differ once pooled, float32 [count, 3, side, side]."""
+    coarse = torch.randn(count, 3, 4, 4) + torch.randn(count, 3, 1, 1)
+    return torch.nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
 
 
 def copy_weights(network, backbone):

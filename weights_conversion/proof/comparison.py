@@ -65,12 +65,16 @@ def refuse_difference(comparisons: Iterable[Comparison]) -> None:
 
 
 def summary(comparisons: Iterable[Comparison]) -> dict[str, Any]:
-    """Returns the largest difference of each mode and how much was compared, for JSON."""
+    """Returns the largest difference of each mode and how much was compared, for JSON.
+
+    Where one difference is no number, the largest is none either.
+    """
     largest: dict[str, float] = {}
     count = 0
     for count, comparison in enumerate(comparisons, start=1):  # noqa: B007
         kind = comparison.mode.split(",")[0]
-        largest[kind] = max(largest.get(kind, 0.0), comparison.difference)
+        # Python's max would pass over NaN.
+        largest[kind] = float(np.maximum(largest.get(kind, 0.0), comparison.difference))
     return {
         "largest_relative_difference": largest,
         "limits": {"inference": INFERENCE_LIMIT, "training": TRAINING_LIMIT},

@@ -42,22 +42,34 @@ def explain(path: pathlib.Path, reason: str) -> str:
     except (ValueError, OSError, zipfile.BadZipFile, KeyError, IndexError, EOFError) as error:
         names = []
         reason = f"{reason.splitlines()[0] if reason else error}"
-    if not names:
+    arrays = [name for name in names if name.startswith("numpy.")]
+    code = [name for name in names if _runs_code(name)]
+    objects = [name for name in names if _is_class(name) and name not in arrays]
+    if code or (names and not objects and not arrays):
         return (
-            "cannot be read as data: expected a state dict that torch.save wrote "
-            f"({' '.join(reason.split())[:160]})"
+            f"holds code to run ({(code or names)[0]}) and not data alone; nothing of it was run: "
+            "do not load this file, get it from a source you trust"
         )
-    code = next((name for name in names if _runs_code(name)), None)
-    if code is not None or not any(_is_class(name) for name in names):
+    if any(name.startswith("torch.nn.modules.") for name in objects):
+        model = next((name for name in objects if not name.startswith("torch.")), objects[0])
         return (
-            f"holds code to run ({code or names[0]}) and not data alone; nothing of it was run: do "
-            "not load this file, get it from a source you trust"
+            f"holds a whole pickled model ({model}), not a state dict: where you trust it, load it "
+            'with the code that defines it, torch.save(model.state_dict(), "state_dict.pt"), and '
+            "convert that"
         )
-    model = next((name for name in names if _is_class(name) and "torch." not in name), names[0])
+    if objects:
+        return (
+            f"holds an object ({objects[0]}) beside the tensors, which is more than data: where "
+            "you trust it, load it, torch.save its state dict alone, and convert that"
+        )
+    if arrays:
+        return (
+            "is a pickle of NumPy arrays, not of torch.save: where you trust it, load it, save the "
+            "arrays with safetensors.numpy.save_file, and convert that"
+        )
     return (
-        f"holds a whole pickled model ({model}), not a state dict: where you trust it, load it "
-        'with the code that defines it, torch.save(model.state_dict(), "state_dict.pt"), and '
-        "convert that"
+        "cannot be read as data: expected a state dict that torch.save wrote "
+        f"({' '.join(reason.split())[:160]})"
     )
 
 

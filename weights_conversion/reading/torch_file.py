@@ -7,6 +7,7 @@ at once more, opcode by opcode and without running any, to tell the user what th
 import argparse
 import pathlib
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 
@@ -87,7 +88,9 @@ def _check_zip(path):
 
 def _load(torch, path):
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            # PyTorch warns of what it then reads, or refuses with a reason of its own.
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(pickle_globals.explain(path, str(error))) from error
