@@ -22,9 +22,10 @@ SMALL = (
 
 
 def run_entry(entry, *arguments, cwd=ROOT, check=True):
-    """Runs `python -m tfcovid.ENTRY` as a user does, in a process of its own."""
+    """Runs a command as a user does, in a process of its own: tfcovid.ENTRY, weights_conversion."""
+    module = entry if entry == "weights_conversion" else f"tfcovid.{entry}"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", f"tfcovid.{entry}", *map(str, arguments)],
+        [sys.executable, "-W", "error", "-m", module, *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

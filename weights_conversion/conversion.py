@@ -1,11 +1,10 @@
 """A conversion from its checkpoint to its files: read, recognise, account, assign, prove, write."""
 
 import dataclasses
-import importlib.util
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -15,8 +14,8 @@ from tfcovid.models.weights_file import read_weights, save_backbone_weights
 from weights_conversion import accounting, keras_network, words
 from weights_conversion.channels import adapt_kernel
 from weights_conversion.plan import Plan, Wishes, make_plan
-from weights_conversion.proof.comparison import Comparison, refuse_difference, summary
-from weights_conversion.proof.inference import compare_inference
+from weights_conversion.proof.comparison import refuse_difference, summary
+from weights_conversion.proof.inference import channel_shift, compare_inference
 from weights_conversion.proof.source import LOGITS, Source
 from weights_conversion.reading.checkpoint import read_checkpoint
 from weights_conversion.record import Record
@@ -116,22 +115,24 @@ def prove(record: Record, plan: Plan, converted: Converted) -> None:
       ValueError: if they differ; the message says after which stage they part.
     """
     source = source_network(plan)
-    if importlib.util.find_spec("torch") is None:
+    try:
+        from weights_conversion.proof.training import compare_training
+        from weights_conversion.reference.torch_ops import TorchOps
+    except ImportError:
         record.partial = NO_PYTORCH
-        record.comparisons += compare_inference(source, converted.model, NumpyOps(source.tensors))
+        _compare_inference(record, plan, converted, NumpyOps(source.tensors))
     else:
-        record.comparisons += prove_with_torch(source, converted)
+        _compare_inference(record, plan, converted, TorchOps(source.tensors))
+        double = keras_network.double_precision(converted.model, converted.values)
+        record.comparisons += compare_training(source, double)
     refuse_difference(record.comparisons)
 
 
-def prove_with_torch(source: Source, converted: Converted) -> Iterator[Comparison]:
-    """Yields all comparisons, inference first."""
-    from weights_conversion.proof.training import compare_training
-    from weights_conversion.reference.torch_ops import TorchOps
-
-    yield from compare_inference(source, converted.model, TorchOps(source.tensors))
-    double = keras_network.double_precision(converted.model, converted.values)
-    yield from compare_training(source, double)
+def _compare_inference(record, plan, converted, ops):
+    source = source_network(plan)
+    if plan.averages_channels:
+        record.channel_shift = channel_shift(source, ops)
+    record.comparisons += compare_inference(source, converted.model, ops)
 
 
 def source_network(plan: Plan) -> Source:
@@ -169,8 +170,8 @@ def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path
         beside = pathlib.Path(folder) / output.name
         save_backbone_weights(converted.model, beside, contract)
         _, read_back = read_weights(beside)
-        for name, variable in keras_network.variables_by_name(converted.model).items():
-            if not np.array_equal(read_back[name], keras.ops.convert_to_numpy(variable)):
+        for name, value in keras_network.values_by_name(converted.model).items():
+            if not np.array_equal(read_back[name], value):
                 raise ValueError(f"{name} reads back from {output} other than it was written")
         beside.replace(output)
         contract_path(beside).replace(contract_path(output))

@@ -40,6 +40,12 @@ def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
+def values_by_name(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns "layer/variable" -> what it holds now, of a flat model."""
+    # keras.ops.convert_to_numpy reads a variable in the way of NumPy 1, which warns.
+    return {name: np.array(v.value.numpy()) for name, v in variables_by_name(model).items()}
+
+
 def assign(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
     """Gives every variable its value, rounded to the variable's type.
 

@@ -51,6 +51,12 @@ class Plan:
         """Logits that are converted, 0 for none."""
         return self.head.num_outputs if self.head else 0
 
+    @property
+    def averages_channels(self) -> bool:
+        """Whether one channel stands for three with unlike mean or std."""
+        unlike = len(set(self.source.mean)) > 1 or len(set(self.source.std)) > 1
+        return unlike and self.target.channels != self.source.channels
+
 
 def make_plan(checkpoint: Checkpoint, wishes: Wishes) -> Plan:
     """Returns what of the checkpoint is converted into what.

@@ -19,6 +19,8 @@ class Record:
       rows: the account of all tensors and variables.
       comparisons: the proof.
       partial: why the proof is not complete, "" where it is.
+      channel_shift: how far features move because one channel has one mean and std, or None where
+        nothing was averaged.
       refusal: why nothing was written, "" where it was.
       seconds: what took how long.
     """
@@ -29,5 +31,6 @@ class Record:
     rows: list[Row] = dataclasses.field(default_factory=list)
     comparisons: list[Comparison] = dataclasses.field(default_factory=list)
     partial: str = ""
+    channel_shift: float | None = None
     refusal: str = ""
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)

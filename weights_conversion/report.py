@@ -74,6 +74,7 @@ def report_content(record: Record, output: pathlib.Path, command: str) -> dict[s
         "proof": {
             "summary": summary(record.comparisons),
             "partial": record.partial or None,
+            "channel_shift": record.channel_shift,
             "comparisons": [
                 {**dataclasses.asdict(comparison), "holds": comparison.holds}
                 for comparison in record.comparisons

@@ -37,11 +37,6 @@ def plan_lines(plan: Plan) -> list[str]:
             f"{'summed' if target.channels == 1 else 'spread'}; mean {_numbers(target.mean)}, std "
             f"{_numbers(target.std)}"
         )
-        if len(set(source.mean)) > 1 or len(set(source.std)) > 1:
-            lines.append(
-                "note: the source's channels have unlike mean and std, which one channel cannot "
-                "have; it gets their averages, and features shift a little against the source's"
-            )
     return lines
 
 
@@ -52,12 +47,18 @@ def proof_line(record: Record) -> str:
         for kind, value in summary(record.comparisons)["largest_relative_difference"].items()
     )
     converted = sum(row.outcome == CONVERTED for row in record.rows)
+    shift = ""
+    if record.channel_shift is not None:
+        shift = (
+            "; equal under the averages of the channels' mean and std, which moves the features by "
+            f"{record.channel_shift:.1%} against the source's own"
+        )
     partial = f"; PARTIAL PROOF: {record.partial}" if record.partial else ""
     return (
         f"proven: {converted} tensors; largest relative difference: {largest} (limits "
         f"{INFERENCE_LIMIT:.0e} in float32, {TRAINING_LIMIT:.0e} in float64); "
         f"converted in {record.seconds['conversion']:.1f} s, proven in "
-        f"{record.seconds['proof']:.1f} s{partial}"
+        f"{record.seconds['proof']:.1f} s{shift}{partial}"
     )
 
 

@@ -12,10 +12,7 @@ BATCHES = ((2, 64, 96), (2, 75, 107))
 
 
 def proof_images(shape: tuple[int, int, int], expected: ExpectedInput, channels: int, seed: int):
-    """Returns random images in the range of the network, gray where one side is.
-
-    A smooth field and noise, different in every image and, for two networks of three channels, in
-    every channel.
+    """Returns random images in the range of the network; gray where the channels differ.
 
     Args:
       shape: (batch, height, width).
@@ -26,17 +23,39 @@ def proof_images(shape: tuple[int, int, int], expected: ExpectedInput, channels:
     Returns:
       Two float32 arrays [batch, height, width, channels], for the source and for the Keras network.
     """
+    if expected.channels == channels:
+        images = _normalise(_random_unit(shape, channels, seed), expected)
+        return images, images
+    gray = _random_unit(shape, 1, seed)
+    ours = _normalise(gray, adapt_input(expected, channels))
+    # The source under the common mean and std that the Keras network has: see `channels`.
+    common = adapt_input(adapt_input(expected, channels), expected.channels)
+    return _normalise(gray, common), ours
+
+
+def own_and_common_images(expected: ExpectedInput):
+    """Returns gray images under the mean and std of each channel, and under their averages.
+
+    Args:
+      expected: of a source network of three channels.
+
+    Returns:
+      Two float32 arrays [batch, height, width, 3].
+    """
+    gray = _random_unit(BATCHES[0], 1, 0)
+    common = adapt_input(adapt_input(expected, 1), expected.channels)
+    return _normalise(gray, expected), _normalise(gray, common)
+
+
+def _random_unit(shape, planes, seed):
+    """Returns a smooth field and noise in 0..1, different in every image and plane."""
     rng = np.random.default_rng(seed)
-    planes = expected.channels if expected.channels == channels else 1
     zoom = (1, shape[1] / 4, shape[2] / 5, 1)
     smooth = ndimage.zoom(rng.random((shape[0], 4, 5, planes)), zoom, order=1)
-    unit = 0.8 * smooth + 0.2 * rng.random(smooth.shape)
-    # Under a common mean and std where the number of channels changes: see `channels`.
-    common = adapt_input(adapt_input(expected, channels), expected.channels)
-    if planes != expected.channels:
-        unit = np.repeat(unit, expected.channels, axis=-1)
-    value = common.low + unit * (common.high - common.low)
-    images = ((value - np.array(common.mean)) / np.array(common.std)).astype(np.float32)
-    if expected.channels == channels:
-        return images, images
-    return images, np.repeat(images[..., :1], channels, axis=-1)
+    return 0.8 * smooth + 0.2 * rng.random(smooth.shape)
+
+
+def _normalise(unit, expected):
+    """Returns values in 0..1 as a network sees them, one plane broadcast to its channels."""
+    value = expected.low + unit * (expected.high - expected.low)
+    return ((value - np.array(expected.mean)) / np.array(expected.std)).astype(np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 
 from weights_conversion.proof.comparison import INFERENCE_LIMIT, Comparison, relative_difference
-from weights_conversion.proof.images import BATCHES, proof_images
+from weights_conversion.proof.images import BATCHES, own_and_common_images, proof_images
 from weights_conversion.proof.source import Source
 
 
@@ -32,3 +32,22 @@ def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Compa
     unused = set(source.tensors) - ops.used
     if unused:
         raise ValueError(f"tensors that the source network does not use: {sorted(unused)[:3]}")
+
+
+def channel_shift(source: Source, ops) -> float:
+    """Returns how far the features move when the channels get their averages of mean and std.
+
+    Args:
+      source: a source network of three channels.
+      ops: `TorchOps` or `NumpyOps` with the source's tensors.
+
+    Returns:
+      Norm of the difference of the last feature maps over the norm under the own mean and std.
+    """
+    own, common = own_and_common_images(source.expected)
+    return relative_difference([(_last_map(source, ops, common), _last_map(source, ops, own))])
+
+
+def _last_map(source, ops, images):
+    *_, (_, features) = source.naming.network(ops, ops.images(images))
+    return ops.to_numpy(features)

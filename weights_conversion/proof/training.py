@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from weights_conversion.keras_network import variables_by_name
+from weights_conversion.keras_network import values_by_name, variables_by_name
 from weights_conversion.proof.comparison import TRAINING_LIMIT, Comparison, relative_difference
 from weights_conversion.proof.images import BATCHES, proof_images
 from weights_conversion.proof.source import Source
@@ -33,7 +33,7 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
     settings = f"float64, {_BATCH[1]}x{_BATCH[2]} px"
     theirs, ours = proof_images(_BATCH, source.expected, model.input_shape[-1], _SEED)
     variables = variables_by_name(model)
-    before = _arrays(variables)
+    before = values_by_name(model)
     ops = TorchOps(source.tensors, dtype=torch.float64, training=True)
     results = list(source.run(ops, theirs))
     direction = np.random.default_rng(0).normal(size=ops.to_numpy(results[-1][1]).shape)
@@ -57,7 +57,7 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
             for name in names
         ]
         yield _comparison(GRADIENTS, settings, norm, pairs)
-    after = _arrays(variables)
+    after = values_by_name(model)
     for norm in ops.batch_sizes:
         pairs = _statistics(source, ops, norm, before, after)
         yield _comparison(STATISTICS, settings, norm, pairs)
@@ -80,7 +80,3 @@ def _statistics(source, ops, norm, before, after):
 
 def _comparison(what, settings, stage, pairs):
     return Comparison(f"{what}, {settings}", stage, relative_difference(pairs), TRAINING_LIMIT)
-
-
-def _arrays(variables):
-    return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}

@@ -59,15 +59,15 @@ def download(text: str) -> pathlib.Path:
     """
     address = parse_address(text)
     try:
-        import huggingface_hub
         from huggingface_hub import errors
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise ValueError(f"needs huggingface_hub: {INSTALL}") from error
 
-    huggingface_hub.utils.logging.set_verbosity_error()
+    logging.set_verbosity_error()
 
     def get(file):
-        return _get(huggingface_hub, address, file)
+        return _get(address, file)
 
     wanted = (address.file,) if address.file else _FILES
     for file in wanted:
@@ -94,17 +94,18 @@ def download(text: str) -> pathlib.Path:
     raise ValueError(f"the repository has no {' or '.join(wanted)}; name the file behind /")
 
 
-def _get(huggingface_hub, address, file):
+def _get(address, file):
     """Returns a file from the hub's cache, else from the hub."""
-    errors = huggingface_hub.errors
+    from huggingface_hub import constants, errors, hf_hub_download
+
     place = {"repo_id": address.repository, "filename": file, "revision": address.revision}
     try:
-        return pathlib.Path(huggingface_hub.hf_hub_download(**place, local_files_only=True))
+        return pathlib.Path(hf_hub_download(**place, local_files_only=True))
     except errors.LocalEntryNotFoundError:
         # The library would try for half a minute.
-        if not _answers(huggingface_hub.constants.ENDPOINT):
+        if not _answers(constants.ENDPOINT):
             raise
-    return pathlib.Path(huggingface_hub.hf_hub_download(**place, etag_timeout=_TIMEOUT_S))
+    return pathlib.Path(hf_hub_download(**place, etag_timeout=_TIMEOUT_S))
 
 
 def _answers(endpoint):
