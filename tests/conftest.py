@@ -21,11 +21,15 @@ SMALL = (
 )
 
 
+# As in pyproject.toml: Keras 3.15 reads TensorFlow's tensors in the way of NumPy 1.
+WARNINGS = ("-Werror", "-Wignore:__array__ implementation doesn't accept a:DeprecationWarning")
+
+
 def run_entry(entry, *arguments, cwd=ROOT, check=True):
     """Runs a command as a user does, in a process of its own: tfcovid.ENTRY, weights_conversion."""
     module = entry if entry == "weights_conversion" else f"tfcovid.{entry}"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", module, *map(str, arguments)],
+        [sys.executable, *WARNINGS, "-m", module, *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
