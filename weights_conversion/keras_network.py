@@ -7,6 +7,7 @@ import numpy as np
 
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import in_precision
+from tfcovid.models.layers import zero_kernels
 from weights_conversion.accounting import HEAD_LAYER
 from weights_conversion.namings import Naming
 
@@ -23,7 +24,8 @@ def build_network(naming: Naming, *, channels: int, num_outputs: int) -> keras.M
       Flat model from float32 [batch, height, width, channels] to a list: the output of each of the
       naming's stages, then, with a head, the logits.
     """
-    backbone = build_backbone(naming.architecture, image_size=None, channels=channels)
+    with zero_kernels():
+        backbone = build_backbone(naming.architecture, image_size=None, channels=channels)
     outputs = [backbone.get_layer(layer).output for layer in naming.stages.values()]
     if num_outputs:
         pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)

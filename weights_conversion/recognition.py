@@ -67,8 +67,9 @@ def recognise(names: Collection[str], *, architecture: str | None = None) -> Rec
     Raises:
       ValueError: if no known network is recognised in the names.
     """
+    found = set(names)
     candidates = [
-        _sort_names(names, naming, prefix)
+        (len(found.symmetric_difference(prefix + name for name in naming.table)), naming, prefix)
         for naming in NAMINGS
         if architecture in (None, naming.architecture)
         for prefix in _prefixes(names, naming.anchor)
@@ -79,7 +80,8 @@ def recognise(names: Collection[str], *, architecture: str | None = None) -> Rec
             f"expected the tensors of {wanted}, found none of their first convolutions; it has "
             f"{len(names)} tensors: {shown(names)}"
         )
-    best = min(candidates, key=lambda candidate: candidate.misfit)
+    _, naming, prefix = min(candidates, key=lambda candidate: candidate[0])
+    best = _sort_names(names, naming, prefix)
     if architecture is None and best.misfit > _MOST_STRAY * len(best.naming.table):
         raise ValueError(
             f"expected one of {', '.join(ARCHITECTURES)}; the nearest is "

@@ -1,0 +1,193 @@
+"""Conversion of PyTorch checkpoints: ours, keras-hub and onnx2keras on the same files, in turn.
+
+    python3.11 -m venv .venv-peers
+    .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
+    python -m benchmarks.conversion --rounds=5
+
+Every measurement is a process of its own. The checkpoints are torchvision networks with random
+weights and randomised batch-norm statistics, scaled so that images keep their differences; peers
+run in their environment, see `benchmarks/conversion_peers.py`. Prints a table in Markdown: the
+relative difference at the logits, batch norms kept, whether a saved model reloads in safe mode,
+and seconds: of the conversion proper (from the file to a Keras model in memory, imports not
+counted) and, for us, of the whole command with its proof.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import app
+from absl import flags as absl_flags
+
+PEERS_PYTHON = absl_flags.DEFINE_string(
+    "peers_python", ".venv-peers/bin/python", "Python of the peers' environment."
+)
+FOLDER = absl_flags.DEFINE_string("folder", "runs/peers", "Where checkpoints and images lie.")
+ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each is measured.", lower_bound=1)
+WORKER = absl_flags.DEFINE_string("worker", None, "Measures us on one network; for the driver.")
+RELOAD = absl_flags.DEFINE_string("reload", None, "Loads a saved model; for the worker.")
+
+BATCH_NORMS = {"resnet50": 53, "resnet18": 20, "densenet121": 121, "mobilenet_v2": 52}
+PEERS = {
+    "keras-hub": ("keras_hub", "whole"),
+    "onnx2keras": ("onnx2keras", "whole"),
+    "onnx2keras, exporter's defaults": ("onnx2keras", "exporter_defaults"),
+}
+SCRIPT = pathlib.Path(__file__).with_name("conversion_peers.py")
+
+
+def drive(folder):
+    """Measures all systems on all networks, round after round, and prints the table."""
+    peers = pathlib.Path(PEERS_PYTHON.value)
+    if not peers.is_file():
+        sys.exit(f"--peers_python={peers}: make the environment as the docstring says")
+    if not (folder / "images.npy").is_file():
+        subprocess.run([peers, SCRIPT, "--make", f"--folder={folder}"], check=True)
+    records = {}
+    for _ in range(ROUNDS.value):
+        for network in BATCH_NORMS:
+            for system in ("ours", *PEERS):
+                record = measure(system, network, folder, peers)
+                records.setdefault((network, system), []).append(record)
+                print(json.dumps({"system": system, **record}), file=sys.stderr)
+    print(
+        "| network | converter | relative difference | batch norms | reloads in safe mode "
+        "| conversion, s | times ours | whole command, s |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for (network, system), runs in records.items():
+        ours = median(records[network, "ours"], "seconds_convert")
+        print(row(network, system, runs, ours))
+
+
+def measure(system, network, folder, peers):
+    if system == "ours":
+        return last_json([sys.executable, "-m", "benchmarks.conversion", f"--worker={network}"])
+    peer, recipe = PEERS[system]
+    files = {
+        "checkpoint": folder / f"{network}.pth",
+        "images": folder / "images.npy",
+        "expected": folder / f"{network}_logits.npy",
+    }
+    arguments = [f"--{name}={path}" for name, path in files.items()]
+    command = [peers, SCRIPT, f"--peer={peer}", f"--network={network}", f"--recipe={recipe}"]
+    return last_json([*command, *arguments])
+
+
+def last_json(command):
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, check=True, env=quiet()
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def quiet():
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def median(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def row(network, system, runs, ours):
+    record = runs[-1]
+    if not record["supported"]:
+        return f"| {network} | {system} | not supported: {record['error']} | | | | | |"
+    times = [run["seconds_convert"] for run in runs]
+    kept = f"{record['batch_norms_kept']} of {BATCH_NORMS[network]}"
+    reloads = "yes" if record["reloads_in_safe_mode"] else "no"
+    seconds = f"{statistics.median(times):.2f} ({min(times):.2f}–{max(times):.2f})"
+    ratio = f"{statistics.median(times) / ours:.2f}"
+    whole = f"{median(runs, 'seconds_command'):.1f}" if "seconds_command" in record else ""
+    difference = f"{record['relative_difference']:.1e}"
+    cells = (network, system, difference, kept, reloads, seconds, ratio, whole)
+    return f"| {' | '.join(cells)} |"
+
+
+def worker(network, folder):
+    """Prints our record on one network."""
+    import keras
+    import numpy as np
+    import torch  # noqa: F401  its import is not on the clock, as with the peers
+
+    from tfcovid.models.weights_file import load_classifier
+    from weights_conversion.command import prepare_process
+    from weights_conversion.conversion import build
+    from weights_conversion.plan import Wishes, make_plan
+    from weights_conversion.reading.checkpoint import read_checkpoint
+
+    prepare_process()
+    checkpoint = folder / f"{network}.pth"
+    start_s = time.perf_counter()
+    build(make_plan(read_checkpoint(checkpoint), Wishes()), [])
+    seconds_convert = time.perf_counter() - start_s
+
+    images, expected = (np.load(folder / f) for f in ("images.npy", f"{network}_logits.npy"))
+    with tempfile.TemporaryDirectory() as scratch:
+        output = pathlib.Path(scratch) / "x.weights.h5"
+        start_s = time.perf_counter()
+        command = (sys.executable, "-m", "weights_conversion")
+        arguments = (f"--checkpoint={checkpoint}", f"--output={output}")
+        subprocess.run([*command, *arguments], check=True, capture_output=True)
+        seconds_command = time.perf_counter() - start_s
+        model, _ = load_classifier(output)
+        logits = model.predict(images, verbose=0)
+        saved = pathlib.Path(scratch) / "x.keras"
+        model.save(saved)
+        np.save(pathlib.Path(scratch) / "logits.npy", logits)
+        again = subprocess.run(
+            [sys.executable, "-m", "benchmarks.conversion", f"--reload={saved}"], check=False
+        )
+    norms = [
+        layer
+        for layer in model.get_layer("backbone").layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    record = {
+        "network": network,
+        "supported": True,
+        "relative_difference": relative(logits, expected),
+        "batch_norms_kept": len(norms),
+        "reloads_in_safe_mode": again.returncode == 0,
+        "seconds_convert": round(seconds_convert, 3),
+        "seconds_command": round(seconds_command, 3),
+    }
+    print(json.dumps(record))
+
+
+def reload(path, folder):
+    """Leaves with 0 if a saved model gives in a new process what it gave before."""
+    import keras
+    import numpy as np
+
+    import tfcovid.models.batch_norm  # noqa: F401  a registered layer
+
+    model = keras.saving.load_model(path, safe_mode=True)
+    logits = model.predict(np.load(folder / "images.npy"), verbose=0)
+    before = np.load(path.with_name("logits.npy"))
+    sys.exit(relative(logits, before) > 1e-6)
+
+
+def relative(ours, theirs):
+    import numpy as np
+
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+
+
+def main(_):
+    folder = pathlib.Path(FOLDER.value)
+    if WORKER.value:
+        worker(WORKER.value, folder)
+    elif RELOAD.value:
+        reload(pathlib.Path(RELOAD.value), folder)
+    else:
+        drive(folder)
+
+
+if __name__ == "__main__":
+    app.run(main)
