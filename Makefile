@@ -16,13 +16,16 @@ $(error ACCELERATOR=$(ACCELERATOR): expected cpu or cuda)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train test check format smoke clean
+.PHONY: help train convert test check format smoke clean
 
 help: ## Lists the commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 train: $(VENV)/.installed-$(ACCELERATOR) ## Trains on the embedded synthetic sample: table, report, SavedModel. ARGS="--flag=value" adds flags.
 	$(PY) -m tfcovid.train --task=multiclass --loss=focal $(ARGS)
+
+convert: $(VENV)/.installed-conversion ## Converts PyTorch weights: ARGS="--checkpoint=FILE --output=X.weights.h5".
+	$(PY) -m weights_conversion $(ARGS)
 
 smoke: $(VENV)/.installed-$(ACCELERATOR) ## The smallest whole run, seconds on a CPU.
 	$(PY) -m tfcovid.train --flagfile=flags/presets/smoke.cfg $(ARGS)
@@ -49,7 +52,8 @@ $(PY):
 
 $(VENV)/.installed-cpu: requirements.txt | $(PY)
 $(VENV)/.installed-cuda: requirements-cuda.txt requirements.txt | $(PY)
-$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(PY)
+$(VENV)/.installed-conversion: requirements-conversion.txt requirements.txt | $(PY)
+$(VENV)/.installed-dev: requirements-dev.txt requirements-conversion.txt requirements.txt | $(PY)
 
 $(VENV)/.installed-%: | $(PY)
 	@echo "Installing $< into $(VENV); this takes a few minutes the first time …"

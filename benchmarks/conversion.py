@@ -37,6 +37,7 @@ PEERS = {
     "keras-hub": ("keras_hub", "whole"),
     "onnx2keras": ("onnx2keras", "whole"),
     "onnx2keras, exporter's defaults": ("onnx2keras", "exporter_defaults"),
+    "onnx2keras, head rebuilt by hand": ("onnx2keras", "headless"),
 }
 SCRIPT = pathlib.Path(__file__).with_name("conversion_peers.py")
 
@@ -101,7 +102,7 @@ def row(network, system, runs, ours):
     times = [run["seconds_convert"] for run in runs]
     kept = f"{record['batch_norms_kept']} of {BATCH_NORMS[network]}"
     reloads = "yes" if record["reloads_in_safe_mode"] else "no"
-    seconds = f"{statistics.median(times):.2f} ({min(times):.2f}–{max(times):.2f})"
+    seconds = f"{statistics.median(times):.2f} ({min(times):.2f}-{max(times):.2f})"
     ratio = f"{statistics.median(times) / ours:.2f}"
     whole = f"{median(runs, 'seconds_command'):.1f}" if "seconds_command" in record else ""
     difference = f"{record['relative_difference']:.1e}"

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+INSTALL = "python -m pip install -r requirements-conversion.txt"
+"""What gets the packages that reading needs."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Content:

@@ -6,9 +6,9 @@ import socket
 import urllib.parse
 import urllib.request
 
-SCHEME = "hf://"
-INSTALL = "python -m pip install -r requirements-conversion.txt"
+from weights_conversion.reading.content import INSTALL
 
+SCHEME = "hf://"
 _FILES = ("model.safetensors", "pytorch_model.bin")
 """Where timm and transformers keep the weights; the first that is there is taken."""
 _SETTINGS = "config.json"

@@ -1,12 +1,11 @@
 """Reads .safetensors files, which hold tensors and nothing that could run, without PyTorch."""
 
-import json
 import pathlib
 import struct
 
 import numpy as np
 
-from weights_conversion.reading.content import Content
+from weights_conversion.reading.content import INSTALL, Content
 
 _DTYPES = {
     "F64": np.float64,
@@ -33,10 +32,13 @@ def read(path: pathlib.Path, start: bytes) -> Content:
       start: its first bytes.
 
     Raises:
-      ValueError: if it is damaged or has a type of number that networks are not stored in.
+      ValueError: if it is damaged or has a type of number that networks are not stored in, or if
+        the safetensors package is not installed.
     """
-    import safetensors
-
+    try:
+        import safetensors
+    except ImportError as error:
+        raise ValueError(f"needs safetensors: {INSTALL}") from error
     (header_bytes,) = struct.unpack("<Q", start[:8])
     try:
         tensors = dict(safetensors.deserialize(path.read_bytes()))
@@ -46,13 +48,6 @@ def read(path: pathlib.Path, start: bytes) -> Content:
             f"header of {header_bytes:,} ({error}): get the file again"
         ) from error
     return Content("safetensors", {k: _array(k, v) for k, v in tensors.items()}, {})
-
-
-def read_metadata(path: pathlib.Path) -> dict[str, str]:
-    """Returns the text that the file's writer put beside the tensors, {} for none."""
-    with path.open("rb") as file:
-        (header_bytes,) = struct.unpack("<Q", file.read(8))
-        return json.loads(file.read(header_bytes)).get("__metadata__", {})
 
 
 def _array(name, stored):

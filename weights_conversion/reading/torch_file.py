@@ -14,10 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from weights_conversion.reading import pickle_globals
-from weights_conversion.reading.content import Content
+from weights_conversion.reading.content import INSTALL, Content
 from weights_conversion.reading.state_dict import find_state_dict
-
-INSTALL = "python -m pip install -r requirements-conversion.txt"
 
 _ZIP = b"PK\x03\x04"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
