@@ -31,6 +31,12 @@ HEAD = absl_flags.DEFINE_enum_class(
     "The linear layer behind the pooled features: keep or drop. Not given: kept where there is "
     "one, and said. train puts a head of its own on either way.",
 )
+LEAVE_OUT = absl_flags.DEFINE_list(
+    "leave_out",
+    [],
+    "Tensors besides the network, such as criterion.pos_weight, that are left out: names, or what "
+    "they begin with up to a dot. Without it a tensor that nothing accounts for is refused.",
+)
 CHANNELS = absl_flags.DEFINE_enum(
     "channels",
     None,
@@ -70,6 +76,7 @@ USED = (
     OUTPUT,
     ARCHITECTURE,
     HEAD,
+    LEAVE_OUT,
     CHANNELS,
     PIXEL_RANGE,
     MEAN,

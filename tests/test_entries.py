@@ -79,6 +79,7 @@ def test_predict_writes_names_that_are_not_utf_8_and_keeps_a_damaged_jpeg_quiet(
         (["--model=runs", "--output=/", "x.png"], "--output="),
         (["--model=runs", "--output=no/such/out.jsonl", "x.png"], "--output="),
         (["--model=runs"], "no image was named"),
+        (["--model=runs", "--epochs=3", "x.png"], "--epochs: predict does not read it"),
         (["--model=runs", "--pattern=no/such/*.png"], "matches no file"),
     ],
 )

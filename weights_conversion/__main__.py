@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> None:
         Wishes(
             architecture=None if architecture is choices.SourceArchitecture.AUTO else architecture,
             head=None if head is None else head.value,
+            leave_out=tuple(conversion_flags.LEAVE_OUT.value),
             channels=int(channels) if channels else None,
             told=Told(
                 pixel_range=pixel_range,

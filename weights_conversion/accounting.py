@@ -15,6 +15,7 @@ HEAD_LAYER = "logits"
 """Name of the Keras layer that a kept head becomes, as `tfcovid.models.classifier` calls it."""
 
 CONVERTED = "converted"
+_STRAY = "that nothing accounts for"
 _DROPPED = "head, dropped as asked for"
 _COUNTER = "counter of batches, which Keras does not keep"
 
@@ -105,6 +106,7 @@ def refuse_problems(rows: list[Row], recognition: Recognition) -> None:
         )
         raise ValueError(
             f"does not fit {recognition.naming.architecture} tensor for tensor: {listed}"
+            + ("; --leave_out=NAME leaves a tensor out" if _STRAY in problems else "")
         )
 
 
@@ -112,7 +114,7 @@ def _row(name, tensor, place: Place | None, variable_shapes, reason):
     dtype = str(tensor.dtype)
     if place is None:
         problem = reason is None
-        outcome = "that nothing accounts for" if problem else reason
+        outcome = _STRAY if problem else reason
         return Row(name, tensor.shape, dtype, "", None, outcome, problem)
     shape = variable_shapes.get(place.variable)
     problem = _problem(name, tensor, place, shape)

@@ -8,7 +8,7 @@ from weights_conversion.expected_input import ExpectedInput, Told, expect_input
 from weights_conversion.head import Head, choose_head
 from weights_conversion.reading.checkpoint import Checkpoint
 from weights_conversion.reading.published_settings import read_settings
-from weights_conversion.recognition import Recognition, recognise
+from weights_conversion.recognition import THRESHOLDS, Recognition, recognise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Wishes:
     Attributes:
       architecture: a member of `namings.ARCHITECTURES`, or None to recognise it.
       head: 'keep', 'drop', or None to keep the head where there is one.
+      leave_out: names of tensors besides the network, or what they begin with up to a dot.
       channels: input channels of the Keras network, 1 or 3, or None for the checkpoint's.
       told: what the user says of the network's input.
     """
 
     architecture: str | None = None
     head: str | None = None
+    leave_out: tuple[str, ...] = ()
     channels: int | None = None
     told: Told = dataclasses.field(default_factory=Told)
 
@@ -67,19 +69,37 @@ def make_plan(checkpoint: Checkpoint, wishes: Wishes) -> Plan:
     published = read_settings(pathlib.Path(checkpoint.path))
     tensors = checkpoint.content.tensors
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    recognition = recognise(tensors, architecture=wishes.architecture or published.architecture)
+    left_out = _left_out(tensors, wishes.leave_out)
+    recognition = recognise(
+        tensors, architecture=wishes.architecture or published.architecture, left_out=left_out
+    )
     head = choose_head(recognition, shapes, wish=wishes.head)
     source = expect_input(
         architecture=recognition.naming.architecture,
         channels=_input_channels(recognition, shapes),
         head_outputs=_head_outputs(recognition, shapes),
         num_outputs=head.num_outputs if head else 0,
-        has_thresholds=bool(recognition.notes),
+        has_thresholds=THRESHOLDS in recognition.notes.values(),
         published=published,
         told=wishes.told,
     )
     target = adapt_input(source, wishes.channels or source.channels)
     return Plan(checkpoint, recognition, head, source, target)
+
+
+def _left_out(names, beginnings):
+    """Returns the tensors that the user wants left out.
+
+    Raises:
+      ValueError: if one of the beginnings fits no tensor.
+    """
+    chosen = []
+    for beginning in beginnings:
+        fits = [name for name in names if name == beginning or name.startswith(f"{beginning}.")]
+        if not fits:
+            raise ValueError(f"--leave_out={beginning}: it has no tensor of that name")
+        chosen += fits
+    return tuple(dict.fromkeys(chosen))
 
 
 def _input_channels(recognition, shapes):

@@ -26,7 +26,7 @@ class Recognition:
       present: names of the table, with prefix, that it has.
       head: names of the layers behind the pooled features.
       counters: num_batches_tracked, which Keras does not need.
-      notes: other known names that are no part of the network -> what they are.
+      notes: other names that are no part of the network -> what they are.
       strays: names that nothing accounts for.
     """
 
@@ -54,15 +54,23 @@ class Recognition:
         )
 
 
-_NOTES = {"op_threshs": "torchxrayvision's operating thresholds, applied behind the sigmoid"}
+LEFT_OUT = "left out as asked for"
+THRESHOLDS = "torchxrayvision's operating thresholds, applied behind the sigmoid"
+_NOTES = {"op_threshs": THRESHOLDS}
 
 
-def recognise(names: Collection[str], *, architecture: str | None = None) -> Recognition:
+def recognise(
+    names: Collection[str],
+    *,
+    architecture: str | None = None,
+    left_out: Collection[str] = (),
+) -> Recognition:
     """Returns the naming and prefix that leave the fewest names unaccounted for.
 
     Args:
       names: the tensors of the checkpoint.
       architecture: a member of ARCHITECTURES to be held to it, or None for the one that fits best.
+      left_out: names that the user wants left out; those of the network are not.
 
     Raises:
       ValueError: if no known network is recognised in the names.
@@ -81,7 +89,10 @@ def recognise(names: Collection[str], *, architecture: str | None = None) -> Rec
             f"{len(names)} tensors: {shown(names)}"
         )
     _, naming, prefix = min(candidates, key=lambda candidate: candidate[0])
-    best = _sort_names(names, naming, prefix)
+    best = _sort_names(names, naming, prefix, left_out)
+    in_network = sorted(set(left_out).intersection(best.present))
+    if in_network:
+        raise ValueError(f"--leave_out: {shown(in_network)} belong to {naming.architecture} itself")
     if architecture is None and best.misfit > _MOST_STRAY * len(best.naming.table):
         raise ValueError(
             f"expected one of {', '.join(ARCHITECTURES)}; the nearest is "
@@ -106,12 +117,12 @@ def _prefixes(names, anchor):
             yield prefix
 
 
-def _sort_names(names, naming, prefix):
+def _sort_names(names, naming, prefix, left_out):
     wanted = {prefix + name for name in naming.table}
-    head, counters, notes, strays = [], [], {}, []
+    head, counters, notes, strays = [], [], dict.fromkeys(left_out, LEFT_OUT), []
     for name in names:
         last = name.rpartition(".")[2]
-        if name in wanted:
+        if name in wanted or name in notes:
             continue
         if last == "num_batches_tracked":
             counters.append(name)

@@ -7,6 +7,7 @@ from weights_conversion.accounting import CONVERTED
 from weights_conversion.plan import Plan
 from weights_conversion.proof.comparison import INFERENCE_LIMIT, TRAINING_LIMIT, summary
 from weights_conversion.reading.checkpoint import Checkpoint
+from weights_conversion.recognition import LEFT_OUT
 from weights_conversion.record import Record
 from weights_conversion.report import report_paths
 
@@ -31,6 +32,9 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{_numbers(source.mean)}, std {_numbers(source.std)}, trained at {source.image_size} px; "
         f"{source.reason}"
     )
+    left_out = [name for name, why in plan.recognition.notes.items() if why == LEFT_OUT]
+    if left_out:
+        lines.append(f"left out as asked for: {', '.join(left_out)}")
     if target.channels != source.channels:
         lines.append(
             f"channels: {target.channels} instead of {source.channels}, the first kernel "

@@ -8,7 +8,11 @@ import pytest
 
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.input_contract import InputContract, contract_path
-from tfcovid.models.weights_file import load_backbone_weights, save_backbone_weights
+from tfcovid.models.weights_file import (
+    load_backbone_weights,
+    load_classifier,
+    save_backbone_weights,
+)
 
 CONTRACT = InputContract(
     architecture="tiny",
@@ -213,3 +217,45 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="bn1/beta has values that are NaN"):
         save_backbone_weights(backbone, tmp_path / "x.weights.h5", CONTRACT)
     assert list(tmp_path.iterdir()) == []
+
+
+def _with_head(outputs, seed):
+    """Returns a flat network with a linear head, and the contract that says so."""
+    backbone = _backbone(seed)
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    logits = keras.layers.Dense(outputs, name="logits")(pooled)
+    network = keras.Model(backbone.input, logits)
+    head = np.random.default_rng(seed).normal(size=(64, outputs))
+    network.get_layer("logits").set_weights([head, np.arange(outputs, dtype=np.float32)])
+    return network, dataclasses.replace(CONTRACT, head_outputs=outputs)
+
+
+def test_a_head_in_the_file_is_loaded_by_the_classifier_and_not_by_the_backbone(tmp_path):
+    path = tmp_path / "x.weights.h5"
+    network, contract = _with_head(5, seed=1)
+    save_backbone_weights(network, path, contract)
+    backbone = _backbone(2)
+    load_backbone_weights(backbone, path)
+    assert _same(backbone, _backbone(1))
+    classifier, again = load_classifier(path, image_size=32)
+    assert again.head_outputs == 5
+    images = np.random.default_rng(3).normal(size=(2, 32, 32, 1)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(network(images))
+    np.testing.assert_allclose(classifier(images), expected, rtol=1e-6)
+
+
+def test_a_contract_that_says_another_head_than_there_is_is_refused(tmp_path):
+    path = tmp_path / "x.weights.h5"
+    network, contract = _with_head(5, seed=1)
+    for outputs in (0, 4):
+        wrong = dataclasses.replace(contract, head_outputs=outputs)
+        with pytest.raises(ValueError, match=f"head_outputs={outputs}, but the head is"):
+            save_backbone_weights(network, path, wrong)
+    save_backbone_weights(network, path, contract)
+    fields = dataclasses.replace(contract, head_outputs=4).to_json()
+    contract_path(path).write_text(fields)
+    _refused(path, r"logits/kernel must have shape \(64, 4\). Received: \(64, 5\)")
+    contract_path(path).write_text(CONTRACT.to_json())
+    _refused(path, "not in the backbone logits/bias, logits/kernel")
+    with pytest.raises(ValueError, match="holds no head"):
+        load_classifier(path)

@@ -140,6 +140,25 @@ def test_an_architecture_that_it_is_not_lists_what_does_not_fit(tmp_path):
     assert "layer1.2.conv1.weight" in missing and len(missing) == 182 - 102 + 2 - 2
 
 
+def test_a_stray_tensor_is_left_out_where_that_is_asked_for(tmp_path):
+    state = with_prefix(network("mobilenet_v2").state_dict(), "model.")
+    checkpoint = saved(state | {"criterion.pos_weight": torch.ones(14)}, tmp_path / "x.ckpt")
+    with pytest.raises(ValueError, match=r"1 that nothing accounts for .*; --leave_out=NAME"):
+        convert_here(checkpoint, tmp_path / "x.weights.h5")
+    shown = convert_here(checkpoint, tmp_path / "x.weights.h5", leave_out=("criterion",))
+    assert "left out as asked for: criterion.pos_weight" in shown
+    rows = json.loads((tmp_path / "x.report.json").read_text())["tensors"]
+    (row,) = [row for row in rows if row["tensor"] == "criterion.pos_weight"]
+    assert row["outcome"] == "left out as asked for"
+
+    for name, expected in (
+        ("criterio", "--leave_out=criterio: it has no tensor of that name"),
+        ("model.features.18", r"--leave_out: .*features\.18\.\S+ .* belong to mobilenet_v2"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            convert_here(checkpoint, tmp_path / "y.weights.h5", leave_out=(name,))
+
+
 def test_names_in_a_checkpoint_cannot_inject_into_the_report(tmp_path):
     state = network("mobilenet_v2").state_dict()
     state["<script>alert(1)</script>"] = torch.ones(1)
