@@ -120,16 +120,15 @@ def prove(record: Record, plan: Plan, converted: Converted) -> None:
         from weights_conversion.reference.torch_ops import TorchOps
     except ImportError:
         record.partial = NO_PYTORCH
-        _compare_inference(record, plan, converted, NumpyOps(source.tensors))
+        _prove_inference(record, plan, converted, source, NumpyOps(source.tensors))
     else:
-        _compare_inference(record, plan, converted, TorchOps(source.tensors))
+        _prove_inference(record, plan, converted, source, TorchOps(source.tensors))
         double = keras_network.double_precision(converted.model, converted.values)
         record.comparisons += compare_training(source, double)
     refuse_difference(record.comparisons)
 
 
-def _compare_inference(record, plan, converted, ops):
-    source = source_network(plan)
+def _prove_inference(record, plan, converted, source, ops):
     if plan.averages_channels:
         record.channel_shift = channel_shift(source, ops)
     record.comparisons += compare_inference(source, converted.model, ops)
@@ -173,5 +172,6 @@ def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path
         for name, value in keras_network.values_by_name(converted.model).items():
             if not np.array_equal(read_back[name], value):
                 raise ValueError(f"{name} reads back from {output} other than it was written")
-        beside.replace(output)
+        # The weights last: where they are, their contract is.
         contract_path(beside).replace(contract_path(output))
+        beside.replace(output)

@@ -123,37 +123,14 @@ def expect_input(
     Raises:
       ValueError: if nothing says what the network expects, or what is said does not fit it.
     """
-    xrayvision = channels == 1 and (head_outputs == len(XRAYVISION_CLASSES) or has_thresholds)
-    if xrayvision:
-        found = Told(
-            XRAYVISION_RANGE,
-            (0.0,),
-            (1.0,),
-            XRAYVISION_SIZES.get(architecture, _DEFAULT_SIZE),
-            XRAYVISION_CLASSES,
-        )
-        reason = "torchxrayvision's, by one input channel and its 18 outputs or its thresholds"
-    elif published.mean and published.std:
-        found = Told(UNIT_RANGE, published.mean, published.std, published.image_size)
-        reason = "by the config.json beside the checkpoint"
-    elif channels == 3:
-        found = Told(UNIT_RANGE, IMAGENET_MEAN, IMAGENET_STD)
-        reason = "assumed, as torchvision's and CheXNet's networks have it"
-    elif told.pixel_range and told.mean and told.std:
-        found, reason = told, ""
-    else:
+    found, reason = _found(architecture, channels, head_outputs, has_thresholds, published, told)
+    if told.pixel_range not in (None, found.pixel_range) and not (told.mean and told.std):
         raise ValueError(
-            f"takes {channels} channel(s), and nothing says in what range: expected "
-            "--pixel_range=LOW,HIGH --mean=… --std=… as the network was trained "
-            "(torchxrayvision: --pixel_range=-1024,1024 --mean=0 --std=1)"
+            f"--pixel_range={told.pixel_range[0]:g},{told.pixel_range[1]:g}: expected --mean and "
+            "--std with it, as they are subtracted and divided in that range"
         )
-    names = told.class_names if told.class_names is not None else found.class_names
-    if names is None:
-        names = published.class_names
-    if told.class_names is None and names is not None and len(names) != num_outputs:
-        names = None
-    if any((told.pixel_range, told.mean, told.std)):
-        reason = "as told by flag" + (f"; the rest {reason}" if reason else "")
+    if any((told.pixel_range, told.mean, told.std)) and found is not told:
+        reason = f"as told by flag; the rest {reason}"
     low, high = told.pixel_range or found.pixel_range or UNIT_RANGE
     expected = ExpectedInput(
         channels=channels,
@@ -162,11 +139,46 @@ def expect_input(
         mean=_per_channel("mean", told.mean or found.mean or (0.0,), channels),
         std=_per_channel("std", told.std or found.std or (1.0,), channels),
         image_size=told.image_size or found.image_size or published.image_size or _DEFAULT_SIZE,
-        class_names=tuple(names or ()),
+        class_names=_class_names(found, published, told, num_outputs),
         reason=reason,
     )
     _check(expected, num_outputs)
     return expected
+
+
+def _found(architecture, channels, head_outputs, has_thresholds, published, told):
+    """Returns what can be known without the user, or all that they say, and how it is known."""
+    if channels == 1 and (head_outputs == len(XRAYVISION_CLASSES) or has_thresholds):
+        size = XRAYVISION_SIZES.get(architecture, _DEFAULT_SIZE)
+        return (
+            Told(XRAYVISION_RANGE, (0.0,), (1.0,), size, XRAYVISION_CLASSES),
+            "torchxrayvision's, by one input channel and its 18 outputs or its thresholds",
+        )
+    if published.mean and published.std:
+        return (
+            Told(UNIT_RANGE, published.mean, published.std, published.image_size),
+            "by the config.json beside the checkpoint",
+        )
+    if channels == 3:
+        return (
+            Told(UNIT_RANGE, IMAGENET_MEAN, IMAGENET_STD),
+            "assumed, as torchvision's and CheXNet's networks have it",
+        )
+    if told.pixel_range and told.mean and told.std:
+        return told, "as told by flag"
+    raise ValueError(
+        f"takes {channels} channel(s), and nothing says in what range: expected "
+        "--pixel_range=LOW,HIGH --mean=… --std=… as the network was trained "
+        "(torchxrayvision: --pixel_range=-1024,1024 --mean=0 --std=1)"
+    )
+
+
+def _class_names(found, published, told, num_outputs):
+    """Returns the names the user gives, else known ones that fit the outputs, else none."""
+    if told.class_names is not None:
+        return told.class_names
+    known = found.class_names or published.class_names or ()
+    return known if len(known) == num_outputs else ()
 
 
 def _per_channel(name, values, channels):

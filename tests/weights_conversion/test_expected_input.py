@@ -75,7 +75,8 @@ def test_what_the_user_says_comes_before_what_is_found():
     [
         (Told(mean=(0.1, 0.2)), "--mean=0.1,0.2: expected one number or 3"),
         (Told(std=(0.0,)), "--std=0: expected positive"),
-        (Told(pixel_range=(1, 0)), "--pixel_range=1,0"),
+        (Told(pixel_range=(1, 0), mean=(0.0,), std=(1.0,)), "--pixel_range=1,0"),
+        (Told(pixel_range=(0, 255)), "--pixel_range=0,255: expected --mean and --std with it"),
         (Told(class_names=("a", "b")), "expected 14 different names, .* found 2"),
         (Told(class_names=("a",) * 14), "expected 14 different names"),
     ],
