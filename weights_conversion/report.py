@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 
 from tfcovid.whole_file import write_text_whole
-from weights_conversion.accounting import Row
+from weights_conversion import comparison_tables
+from weights_conversion.accounting import CONVERTED, Row
 from weights_conversion.proof.comparison import summary
 from weights_conversion.record import Record
 
@@ -42,7 +43,16 @@ def write_reports(record: Record, output: pathlib.Path, command: str) -> None:
     json_path, html_path = report_paths(output)
     content = report_content(record, output, command)
     write_text_whole(json_path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-    write_text_whole(html_path, _engine().get_template(_TEMPLATE).render(content))
+    page = (
+        _engine()
+        .get_template(_TEMPLATE)
+        .render(
+            content,
+            kinds=comparison_tables.summary_rows(record.comparisons),
+            comparison_tables=comparison_tables.tables(record.comparisons),
+        )
+    )
+    write_text_whole(html_path, page)
 
 
 def report_content(record: Record, output: pathlib.Path, command: str) -> dict[str, Any]:
@@ -112,7 +122,8 @@ def _rows_of(record):
 
 def _row(row, gradients):
     layer = row.tensor.rpartition(".")[0]
-    return {**dataclasses.asdict(row), "gradient_difference": gradients.get(layer)}
+    difference = gradients.get(layer) if row.outcome == CONVERTED else None
+    return {**dataclasses.asdict(row), "gradient_difference": difference}
 
 
 def _gradients(record):
