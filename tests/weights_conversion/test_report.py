@@ -75,7 +75,7 @@ def test_a_refusal_before_anything_was_read_has_its_reports(tmp_path):
     assert json.loads((tmp_path / "x.report.json").read_text())["refused"] == record.refusal
     page = (tmp_path / "x.report.html").read_text()
     assert "Refused: no weights were written" in page and record.refusal in page
-    assert "http" not in page and "<script" not in page
+    assert "http:" not in page and "https:" not in page and "<script" not in page
 
 
 def test_a_difference_that_is_no_number_is_null_in_json(tmp_path):
