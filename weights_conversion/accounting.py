@@ -72,6 +72,7 @@ def account(
     rows = [
         _row(name, tensor, table.get(name), variable_shapes, left_out.get(name))
         for name, tensor in content.tensors.items()
+        if not (name in table and name in recognition.notes)
     ]
     rows += [
         Row(name, None, kind, "", None, "not a tensor, not read")
@@ -79,7 +80,7 @@ def account(
     ]
     placed = collections.Counter(place.variable for place in table.values())
     for name, place in table.items():
-        if name not in content.tensors:
+        if name not in content.tensors or name in recognition.notes:
             shape = variable_shapes.get(place.variable)
             torch_shape = place.layout.torch_shape(shape) if shape else None
             rows.append(Row(name, torch_shape, "", place.variable, shape, "missing", True))

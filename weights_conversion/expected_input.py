@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from weights_conversion.reading.published_settings import PublishedSettings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -105,7 +107,7 @@ def expect_input(
     channels: int,
     head_outputs: int,
     num_outputs: int,
-    has_thresholds: bool,
+    thresholds: np.ndarray | None,
     published: PublishedSettings,
     told: Told,
 ) -> ExpectedInput:
@@ -116,14 +118,15 @@ def expect_input(
       channels: input channels of the checkpoint.
       head_outputs: logits of the checkpoint's own head, kept or not; 0 for no head.
       num_outputs: logits that are converted; 0 for none.
-      has_thresholds: whether torchxrayvision's thresholds stand among the tensors.
+      thresholds: torchxrayvision's, where they stand among the tensors; NaN for an output that its
+        data set could not train.
       published: what config.json beside the file says.
       told: what the user says.
 
     Raises:
       ValueError: if nothing says what the network expects, or what is said does not fit it.
     """
-    found, reason = _found(architecture, channels, head_outputs, has_thresholds, published, told)
+    found, reason = _found(architecture, channels, head_outputs, thresholds, published, told)
     if told.pixel_range not in (None, found.pixel_range) and not (told.mean and told.std):
         raise ValueError(
             f"--pixel_range={told.pixel_range[0]:g},{told.pixel_range[1]:g}: expected --mean and "
@@ -146,13 +149,13 @@ def expect_input(
     return expected
 
 
-def _found(architecture, channels, head_outputs, has_thresholds, published, told):
+def _found(architecture, channels, head_outputs, thresholds, published, told):
     """Returns what can be known without the user, or all that they say, and how it is known."""
-    if channels == 1 and (head_outputs == len(XRAYVISION_CLASSES) or has_thresholds):
+    if channels == 1 and (head_outputs == len(XRAYVISION_CLASSES) or thresholds is not None):
         size = XRAYVISION_SIZES.get(architecture, _DEFAULT_SIZE)
         return (
-            Told(XRAYVISION_RANGE, (0.0,), (1.0,), size, XRAYVISION_CLASSES),
-            "torchxrayvision's, by one input channel and its 18 outputs or its thresholds",
+            Told(XRAYVISION_RANGE, (0.0,), (1.0,), size, _xrayvision_classes(thresholds)),
+            "taken for torchxrayvision's, by one input channel and its 18 outputs or its thresholds",
         )
     if published.mean and published.std:
         return (
@@ -170,6 +173,18 @@ def _found(architecture, channels, head_outputs, has_thresholds, published, told
         f"takes {channels} channel(s), and nothing says in what range: expected "
         "--pixel_range=LOW,HIGH --mean=… --std=… as the network was trained "
         "(torchxrayvision: --pixel_range=-1024,1024 --mean=0 --std=1)"
+    )
+
+
+def _xrayvision_classes(thresholds):
+    """Returns torchxrayvision's names, but no disease for an output that nothing has trained."""
+    if thresholds is None or thresholds.shape != (len(XRAYVISION_CLASSES),):
+        return XRAYVISION_CLASSES
+    return tuple(
+        f"untrained output {number}" if np.isnan(threshold) else name
+        for number, (name, threshold) in enumerate(
+            zip(XRAYVISION_CLASSES, thresholds, strict=True), start=1
+        )
     )
 
 
@@ -199,6 +214,10 @@ def _check(expected, num_outputs):
     if min(expected.std) <= 0:
         raise ValueError(f"--std={min(expected.std):g}: expected positive numbers")
     names = expected.class_names
+    if names and not num_outputs:
+        raise ValueError(
+            "--class_names: no head is converted, so there are no outputs to name; leave it out"
+        )
     if names and (len(names) != num_outputs or len(set(names)) != num_outputs):
         raise ValueError(
             f"--class_names: expected {num_outputs} different names, one for each output that is "

@@ -36,6 +36,12 @@ class Naming:
     stages: Mapping[str, str]
 
 
+ASSUMED = (
+    "what no tensor tells is as torchvision has it: ReLU (MobileNetV2: ReLU6), stride on the 3x3 "
+    "convolution, symmetric padding, no dilation, no blur, epsilon 1e-5, a head that ends in logits"
+)
+"""Checkpoints of networks that differ in nothing else look the same; a config.json tells them."""
+
 _RESNETS = {
     "resnet18": ((2, 2, 2, 2), False),
     "resnet34": ((3, 4, 6, 3), False),

@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from weights_conversion.channels import adapt_input
 from weights_conversion.expected_input import ExpectedInput, Told, expect_input
 from weights_conversion.head import Head, choose_head
@@ -79,12 +81,18 @@ def make_plan(checkpoint: Checkpoint, wishes: Wishes) -> Plan:
         channels=_input_channels(recognition, shapes),
         head_outputs=_head_outputs(recognition, shapes),
         num_outputs=head.num_outputs if head else 0,
-        has_thresholds=THRESHOLDS in recognition.notes.values(),
+        thresholds=_thresholds(recognition, tensors),
         published=published,
         told=wishes.told,
     )
     target = adapt_input(source, wishes.channels or source.channels)
     return Plan(checkpoint, recognition, head, source, target)
+
+
+def _thresholds(recognition, tensors):
+    """Returns torchxrayvision's thresholds, None without them."""
+    names = [name for name, what in recognition.notes.items() if what == THRESHOLDS]
+    return np.asarray(tensors[names[0]], np.float64) if names else None
 
 
 def _left_out(names, beginnings):

@@ -56,7 +56,10 @@ class Recognition:
 
 LEFT_OUT = "left out as asked for"
 THRESHOLDS = "torchxrayvision's operating thresholds, applied behind the sigmoid"
-_NOTES = {"op_threshs": THRESHOLDS}
+_NOTES = {
+    "op_threshs": THRESHOLDS,
+    "n_averaged": "counter of torch.optim.swa_utils.AveragedModel",
+}
 
 
 def recognise(
@@ -70,17 +73,17 @@ def recognise(
     Args:
       names: the tensors of the checkpoint.
       architecture: a member of ARCHITECTURES to be held to it, or None for the one that fits best.
-      left_out: names that the user wants left out; those of the network are not.
+      left_out: names that the user wants left out; one that the network needs is then missing.
 
     Raises:
       ValueError: if no known network is recognised in the names.
     """
-    found = set(names)
+    found = set(names).difference(left_out)
     candidates = [
         (len(found.symmetric_difference(prefix + name for name in naming.table)), naming, prefix)
         for naming in NAMINGS
         if architecture in (None, naming.architecture)
-        for prefix in _prefixes(names, naming.anchor)
+        for prefix in _prefixes(found, naming.anchor)
     ]
     if not candidates:
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
@@ -89,10 +92,8 @@ def recognise(
             f"{len(names)} tensors: {shown(names)}"
         )
     _, naming, prefix = min(candidates, key=lambda candidate: candidate[0])
+    _refuse_twice(found, naming)
     best = _sort_names(names, naming, prefix, left_out)
-    in_network = sorted(set(left_out).intersection(best.present))
-    if in_network:
-        raise ValueError(f"--leave_out: {shown(in_network)} belong to {naming.architecture} itself")
     if architecture is None and best.misfit > _MOST_STRAY * len(best.naming.table):
         raise ValueError(
             f"expected one of {', '.join(ARCHITECTURES)}; the nearest is "
@@ -101,6 +102,20 @@ def recognise(
             f"besides ({shown(best.strays)})"
         )
     return best
+
+
+def _refuse_twice(names, naming):
+    """Raises ValueError if all of a network's tensors are there behind more than one prefix."""
+    prefixes = sorted(
+        prefix
+        for prefix in set(_prefixes(names, naming.anchor))
+        if all(prefix + name in names for name in naming.table)
+    )
+    if len(prefixes) > 1:
+        raise ValueError(
+            f"holds {naming.architecture} more than once ({', '.join(prefixes)}); "
+            f"--leave_out={prefixes[0].rstrip('.')} leaves one out"
+        )
 
 
 def shown(names: Iterable[str]) -> str:
@@ -122,7 +137,7 @@ def _sort_names(names, naming, prefix, left_out):
     head, counters, notes, strays = [], [], dict.fromkeys(left_out, LEFT_OUT), []
     for name in names:
         last = name.rpartition(".")[2]
-        if name in wanted or name in notes:
+        if name in notes or name in wanted:
             continue
         if last == "num_batches_tracked":
             counters.append(name)
@@ -135,8 +150,8 @@ def _sort_names(names, naming, prefix, left_out):
     return Recognition(
         naming=naming,
         prefix=prefix,
-        missing=tuple(sorted(wanted.difference(names))),
-        present=tuple(name for name in names if name in wanted),
+        missing=tuple(sorted(wanted.difference(set(names).difference(left_out)))),
+        present=tuple(name for name in names if name in wanted and name not in notes),
         head=tuple(head),
         counters=tuple(counters),
         notes=notes,

@@ -14,6 +14,7 @@ import jinja2
 from tfcovid.whole_file import write_text_whole
 from weights_conversion import comparison_tables
 from weights_conversion.accounting import CONVERTED, Row
+from weights_conversion.namings import ASSUMED
 from weights_conversion.proof.comparison import summary
 from weights_conversion.record import Record
 
@@ -78,6 +79,7 @@ def report_content(record: Record, output: pathlib.Path, command: str) -> dict[s
         else None,
         "head": dataclasses.asdict(plan.head) if plan and plan.head else None,
         "input": dataclasses.asdict(plan.target) if plan else None,
+        "assumed": ASSUMED if plan else None,
         "source_channels": plan.source.channels if plan else None,
         "counts": dict(Counter(row.outcome for row in rows)),
         "tensors": [_row(row, _gradients(record)) for row in rows],

@@ -4,6 +4,7 @@ import pathlib
 
 from tfcovid.models.input_contract import contract_path
 from weights_conversion.accounting import CONVERTED
+from weights_conversion.namings import ASSUMED
 from weights_conversion.plan import Plan
 from weights_conversion.proof.comparison import INFERENCE_LIMIT, TRAINING_LIMIT, summary
 from weights_conversion.reading.checkpoint import Checkpoint
@@ -35,6 +36,7 @@ def plan_lines(plan: Plan) -> list[str]:
     left_out = [name for name, why in plan.recognition.notes.items() if why == LEFT_OUT]
     if left_out:
         lines.append(f"left out as asked for: {', '.join(left_out)}")
+    lines.append(f"assumed: {ASSUMED}")
     if target.channels != source.channels:
         lines.append(
             f"channels: {target.channels} instead of {source.channels}, the first kernel "

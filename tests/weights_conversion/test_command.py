@@ -153,10 +153,28 @@ def test_a_stray_tensor_is_left_out_where_that_is_asked_for(tmp_path):
 
     for name, expected in (
         ("criterio", "--leave_out=criterio: it has no tensor of that name"),
-        ("model.features.18", r"--leave_out: .*features\.18\.\S+ .* belong to mobilenet_v2"),
+        ("model.features.18", r"does not fit mobilenet_v2 .*; 5 missing \(model\.features\.18"),
     ):
         with pytest.raises(ValueError, match=expected):
             convert_here(checkpoint, tmp_path / "y.weights.h5", leave_out=(name,))
+
+
+@pytest.mark.parametrize("order", [("model", "ema"), ("ema", "model")])
+def test_of_two_networks_in_a_file_the_one_that_is_not_left_out_is_converted(tmp_path, order):
+    nets = {name: network("mobilenet_v2", seed=seed) for seed, name in enumerate(order)}
+    state = {}
+    for name, net in nets.items():
+        state |= with_prefix(net.state_dict(), f"{name}.")
+    checkpoint = saved(state, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=r"more than once \(ema\., model\.\); --leave_out=ema"):
+        convert_here(checkpoint, tmp_path / "x.weights.h5")
+    shown = convert_here(checkpoint, tmp_path / "x.weights.h5", leave_out=("ema",))
+    assert "behind 'model.'" in shown
+    model, _ = load_classifier(tmp_path / "x.weights.h5", image_size=64)
+    with torch.no_grad():
+        expected = nets["model"](torch.from_numpy(IMAGES.transpose(0, 3, 1, 2))).numpy()
+    logits = keras.ops.convert_to_numpy(model(IMAGES, training=False))
+    assert np.linalg.norm(logits - expected) / np.linalg.norm(expected) <= 1e-5
 
 
 def test_names_in_a_checkpoint_cannot_inject_into_the_report(tmp_path):

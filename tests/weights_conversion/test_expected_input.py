@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from weights_conversion.expected_input import (
@@ -20,7 +21,7 @@ def expect(**kwargs):
         "channels": 3,
         "head_outputs": 14,
         "num_outputs": 14,
-        "has_thresholds": False,
+        "thresholds": None,
         "published": PublishedSettings(),
         "told": Told(),
     }
@@ -45,11 +46,24 @@ def test_torchxrayvision_has_a_range_of_its_own(architecture, outputs, threshold
         channels=1,
         head_outputs=outputs,
         num_outputs=outputs,
-        has_thresholds=thresholds,
+        thresholds=np.ones(outputs) if thresholds else None,
     )
     assert (found.low, found.high, found.mean, found.std) == (-1024, 1024, (0,), (1,))
     assert found.image_size == size
     assert found.class_names == (XRAYVISION_CLASSES if outputs == 18 else ())
+
+
+def test_an_output_that_torchxrayvision_could_not_train_has_no_disease_name():
+    thresholds = np.full(18, 0.1)
+    thresholds[13] = np.nan
+    names = expect(channels=1, head_outputs=18, num_outputs=18, thresholds=thresholds).class_names
+    assert names[13] == "untrained output 14"
+    assert names[:13] == XRAYVISION_CLASSES[:13] and names[14:] == XRAYVISION_CLASSES[14:]
+
+
+def test_names_without_a_head_are_refused():
+    with pytest.raises(ValueError, match="no head is converted, so there are no outputs"):
+        expect(num_outputs=0, told=Told(class_names=("a", "b")))
 
 
 def test_another_gray_network_must_be_told_of():
@@ -114,8 +128,21 @@ def test_timms_settings_are_read(tmp_path):
 
 
 def test_transformers_class_names_are_read(tmp_path):
-    fields = {"model_type": "resnet", "id2label": {"0": "cat", "1": "dog"}}
-    assert settings_of(tmp_path, fields).class_names == ("cat", "dog")
+    names = [f"L{number}" for number in range(12)]
+    labels = {str(number): name for number, name in enumerate(names)}
+    by_text = dict(sorted(labels.items()))
+    assert list(by_text) != list(labels)
+    fields = {"model_type": "resnet", "id2label": by_text}
+    assert settings_of(tmp_path, fields).class_names == tuple(names)
+    fields = {"model_type": "resnet", "id2label": {"1": "cat", "2": "dog"}}
+    assert settings_of(tmp_path, fields).class_names is None
+
+
+def test_transformers_normalisation_is_read(tmp_path):
+    preprocessor = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.2]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    found = settings_of(tmp_path, {"model_type": "resnet"})
+    assert (found.mean, found.std) == ((0.5, 0.4, 0.3), (0.2,) * 3)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +150,12 @@ def test_transformers_class_names_are_read(tmp_path):
     [
         ({"architecture": "resnet50d"}, "is resnet50d by the config.json beside it"),
         ({"architecture": "tf_mobilenetv2_100"}, "computes something else"),
-        ({"model_type": "resnet", "downsample_in_bottleneck": True}, "stride on the first 1x1"),
+        (
+            {"architecture": "resnet50", "model_args": {"act_layer": "silu"}},
+            "with act_layer changed",
+        ),
+        ({"model_type": "resnet", "downsample_in_bottleneck": True}, "a stride elsewhere"),
+        ({"model_type": "resnet", "downsample_in_first_stage": True}, "a stride elsewhere"),
         ({"model_type": "resnet", "hidden_act": "gelu"}, "another activation"),
     ],
 )

@@ -1,5 +1,6 @@
 """Gets a checkpoint from the Hugging Face hub: hf://owner/name, hf://owner/name@revision/file."""
 
+import contextlib
 import dataclasses
 import pathlib
 import socket
@@ -11,7 +12,7 @@ from weights_conversion.reading.content import INSTALL
 SCHEME = "hf://"
 _FILES = ("model.safetensors", "pytorch_model.bin")
 """Where timm and transformers keep the weights; the first that is there is taken."""
-_SETTINGS = "config.json"
+_SETTINGS = ("config.json", "preprocessor_config.json")
 _TIMEOUT_S = 10
 
 
@@ -46,7 +47,7 @@ def parse_address(text: str) -> Address:
 
 
 def download(text: str) -> pathlib.Path:
-    """Returns the checkpoint's file, its config.json beside it where the repository has one.
+    """Returns the checkpoint's file, its settings beside it where the repository has them.
 
     What was downloaded once is taken from the hub's own cache, also without a network.
 
@@ -122,9 +123,8 @@ def _answers(endpoint):
 
 
 def _get_settings(get, path, errors):
-    """Downloads config.json beside the weights; a repository may do without one."""
-    if not path.with_name(_SETTINGS).exists():
-        try:
-            get(_SETTINGS)
-        except (errors.EntryNotFoundError, errors.HfHubHTTPError, OSError):
-            return
+    """Downloads the settings beside the weights; a repository may do without."""
+    for settings in _SETTINGS:
+        if not path.with_name(settings).exists():
+            with contextlib.suppress(errors.EntryNotFoundError, errors.HfHubHTTPError, OSError):
+                get(settings)

@@ -1,4 +1,4 @@
-"""What the config.json beside a checkpoint says of it, in timm's and in transformers' form."""
+"""What config.json and its like beside a checkpoint say, in timm's and in transformers' form."""
 
 import dataclasses
 import json
@@ -16,6 +16,10 @@ _ARCHITECTURES = {
     "densenet121": "densenet121",
     "mobilenetv2_100": "mobilenet_v2",
 }
+
+
+# Arguments of timm's that leave the network what its name says.
+_HARMLESS = {"in_chans", "num_classes", "drop_rate", "drop_path_rate", "pretrained"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +48,34 @@ def read_settings(checkpoint: pathlib.Path) -> PublishedSettings:
       ValueError: if it says that the network is one whose tensors are called like those of a
         network we have, but that computes something else.
     """
-    path = checkpoint.with_name("config.json")
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return PublishedSettings()
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return PublishedSettings()
-    if not isinstance(fields, dict):
-        return PublishedSettings()
+    fields = _read_json(checkpoint.with_name("config.json"))
     if fields.get("model_type") == "resnet":
-        return _transformers(fields)
+        return _transformers(fields, _read_json(checkpoint.with_name("preprocessor_config.json")))
     if isinstance(fields.get("architecture"), str):
         return _timm(fields)
     return PublishedSettings()
 
 
+def _read_json(path):
+    """Returns the object in a small JSON file, {} where there is none."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
 def _timm(fields):
     name = fields["architecture"]
+    arguments = fields.get("model_args")
+    odd = sorted(set(arguments) - _HARMLESS) if isinstance(arguments, dict) else []
+    if odd:
+        raise ValueError(
+            f"is {name} with {', '.join(odd)} changed, by the config.json beside it: expected the "
+            "network as it is by default, because such a one computes something else"
+        )
     if name not in _ARCHITECTURES:
         raise ValueError(
             f"is {name} by the config.json beside it: expected one of "
@@ -79,15 +93,25 @@ def _timm(fields):
     )
 
 
-def _transformers(fields):
-    if fields.get("downsample_in_bottleneck") or fields.get("hidden_act", "relu") != "relu":
+def _transformers(fields, preprocessor):
+    moved = fields.get("downsample_in_bottleneck") or fields.get("downsample_in_first_stage")
+    if moved or fields.get("hidden_act", "relu") != "relu":
         raise ValueError(
-            "has its stride on the first 1x1 convolution (ResNet v1), or another activation, by "
+            "has a stride elsewhere (ResNet v1, or in the first stage) or another activation, by "
             "the config.json beside it: expected v1.5 with ReLU, as torchvision has it"
         )
-    labels = fields.get("id2label")
-    names = list(labels.values()) if isinstance(labels, dict) else None
-    return PublishedSettings(class_names=_names(names))
+    return PublishedSettings(
+        mean=_numbers(preprocessor.get("image_mean")),
+        std=_numbers(preprocessor.get("image_std")),
+        class_names=_names(_in_order(fields.get("id2label"))),
+    )
+
+
+def _in_order(labels):
+    """Returns the labels by their index; JSON's keys are texts, and "10" sorts before "2"."""
+    if not isinstance(labels, dict) or set(labels) != {str(n) for n in range(len(labels))}:
+        return None
+    return [labels[str(index)] for index in range(len(labels))]
 
 
 def _numbers(values):

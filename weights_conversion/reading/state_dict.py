@@ -48,10 +48,15 @@ def find_state_dict(loaded, is_tensor):
             f"holds {_describe(loaded)}: expected a state dict, tensors by name, or one under "
             f"{', '.join(map(repr, CONTAINER_KEYS[:4]))} …"
         )
-    unnamed = [key for key in found if not isinstance(key, str)]
+    unnamed = [key for key in found if not _is_name(key)]
     if unnamed:
-        raise ValueError(f"holds tensors under {unnamed[0]!r}: expected names")
+        raise ValueError(f"holds tensors under {unnamed[0]!a}: expected names in Unicode")
     return dict(found), ".".join(path), tuple(beside)
+
+
+def _is_name(key):
+    """Whether a key can be written to a report: half a surrogate pair cannot."""
+    return isinstance(key, str) and key == key.encode(errors="replace").decode()
 
 
 def _describe(loaded):
