@@ -53,13 +53,19 @@ def small_data(tmp_path_factory):
 
 def train_here(*arguments):
     """Trains in this process, which spares the start-up; returns what the terminal showed."""
+    import keras
+
     from flags import parse
     from tfcovid.experiment.run import run
 
     values = parse.flag_values_from_argv(["train", *map(str, arguments)])
     config = parse.config_from_flags(values)
-    with contextlib.redirect_stdout(io.StringIO()) as shown:
-        run(config)
+    policy = keras.config.dtype_policy()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            run(config)
+    finally:
+        keras.config.set_dtype_policy(policy)  # a run sets its own, for the whole process
     return shown.getvalue()
 
 

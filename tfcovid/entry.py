@@ -36,7 +36,7 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
             return 1
         except KeyboardInterrupt:
             print(
-                "error: stopped by Ctrl-C; a run folder that was begun stays unfinished",
+                "error: stopped by Ctrl-C; what was begun stays unfinished",
                 file=sys.stderr,
             )
             return 130

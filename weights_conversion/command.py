@@ -50,8 +50,7 @@ def run(
     except ValueError as error:
         record.refusal = str(error)
         write_reports(record, output, command)
-        lists = f" (lists: {report_paths(output)[0]})" if record.checkpoint else ""
-        raise ValueError(f"{checkpoint}: {error}{lists}") from error
+        raise ValueError(f"{checkpoint}: {error} (report: {report_paths(output)[1]})") from error
     write_reports(record, output, command)
     for line in words.written_lines(plan, output):
         say(console, line)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -151,6 +152,7 @@ def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path
     Raises:
       ValueError: if what is read back is not what was written.
     """
+    _check_space(converted, output)
     target = plan.target
     contract = InputContract(
         architecture=plan.recognition.naming.architecture,
@@ -172,6 +174,18 @@ def write(record: Record, plan: Plan, converted: Converted, output: pathlib.Path
         for name, value in keras_network.values_by_name(converted.model).items():
             if not np.array_equal(read_back[name], value):
                 raise ValueError(f"{name} reads back from {output} other than it was written")
+        if output.exists():
+            raise ValueError(f"{output} was written by another run meanwhile; it is left as it is")
         # The weights last: where they are, their contract is.
         contract_path(beside).replace(contract_path(output))
         beside.replace(output)
+
+
+def _check_space(converted, output):
+    """Raises OSError where the disk has no room: HDF5 would fail in the middle, and loudly."""
+    needed = sum(value.size for value in converted.values.values()) * 5  # float32, and a margin
+    free = shutil.disk_usage(output.parent).free
+    if free < needed:
+        raise OSError(
+            f"{output.parent} has {free / 1e6:.0f} MB free: expected {needed / 1e6:.0f} MB"
+        )

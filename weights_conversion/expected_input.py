@@ -155,7 +155,7 @@ def _found(architecture, channels, head_outputs, thresholds, published, told):
         size = XRAYVISION_SIZES.get(architecture, _DEFAULT_SIZE)
         return (
             Told(XRAYVISION_RANGE, (0.0,), (1.0,), size, _xrayvision_classes(thresholds)),
-            "taken for torchxrayvision's, by one input channel and its 18 outputs or its thresholds",
+            "taken for torchxrayvision's, by one input channel and 18 outputs or thresholds",
         )
     if published.mean and published.std:
         return (

@@ -1,5 +1,6 @@
 """The Keras side of a conversion: the network, its variables by name, and taps after each stage."""
 
+import contextlib
 from collections.abc import Mapping
 
 import keras
@@ -24,13 +25,24 @@ def build_network(naming: Naming, *, channels: int, num_outputs: int) -> keras.M
       Flat model from float32 [batch, height, width, channels] to a list: the output of each of the
       naming's stages, then, with a head, the logits.
     """
-    with zero_kernels():
+    with zero_kernels(), _float32():
         backbone = build_backbone(naming.architecture, image_size=None, channels=channels)
-    outputs = [backbone.get_layer(layer).output for layer in naming.stages.values()]
-    if num_outputs:
-        pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
-        outputs.append(keras.layers.Dense(num_outputs, name=HEAD_LAYER)(pooled))
-    return keras.Model(backbone.input, outputs, name="backbone")
+        outputs = [backbone.get_layer(layer).output for layer in naming.stages.values()]
+        if num_outputs:
+            pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+            outputs.append(keras.layers.Dense(num_outputs, name=HEAD_LAYER)(pooled))
+        return keras.Model(backbone.input, outputs, name="backbone")
+
+
+@contextlib.contextmanager
+def _float32():
+    """Builds in float32 whatever the user's Keras is set to, which is no part of a proof."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:

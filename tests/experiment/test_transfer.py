@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import SMALL, train_here
 from tfcovid.models.backbones import build_backbone
-from tfcovid.models.input_contract import InputContract
+from tfcovid.models.input_contract import InputContract, contract_path
 from tfcovid.models.weights_file import save_backbone_weights
 
 CONTRACT = InputContract(
@@ -122,6 +122,18 @@ def test_weights_of_another_architecture_are_refused_before_anything_is_made(
             f"--weights={weights[0]}",
             "--backbone=resnet18",
         )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_contract_edited_by_hand_is_refused_before_anything_is_made(
+    weights, small_data, tmp_path
+):
+    copy = tmp_path / "copy.weights.h5"
+    copy.write_bytes(weights[0].read_bytes())
+    contract = json.loads(contract_path(weights[0]).read_text())
+    contract_path(copy).write_text(json.dumps({**contract, "high": 255.0}))
+    with pytest.raises(ValueError, match=r"copy\.contract\.json is not what the conversion wrote"):
+        train_with(copy, small_data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -2,6 +2,7 @@
 
 import collections
 
+import keras
 import pytest
 
 from weights_conversion.keras_network import build_network, variables_by_name
@@ -17,6 +18,17 @@ def test_every_variable_has_one_place_in_each_table(architecture):
         places = collections.Counter(place.variable for place in naming.table.values())
         assert set(places) == set(variables), naming.spelling
         assert set(places.values()) == {1}, naming.spelling
+
+
+def test_the_network_is_float32_whatever_keras_is_set_to():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_network(NAMINGS[0], channels=3, num_outputs=2)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
 @pytest.mark.parametrize("naming", NAMINGS, ids=lambda n: f"{n.architecture}, {n.spelling}")

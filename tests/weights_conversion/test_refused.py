@@ -13,6 +13,7 @@ import torch
 
 from tests.weights_conversion.conversions import convert_here, saved
 from tests.weights_conversion.source_checkpoints import network
+from weights_conversion.reading.checkpoint import read_checkpoint
 
 NORM = "features.7.conv.0.1"
 
@@ -138,6 +139,21 @@ def a_zip_of_something_else(state, path):
         archive.writestr("readme.txt", "weights are elsewhere")
 
 
+def a_compressed_zip(state, path):
+    torch.save(state, path.with_suffix(".zip"))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path.with_suffix(".zip"), "archive/data.pkl")
+    path.with_suffix(".zip").unlink()
+
+
+def a_name_that_is_not_unicode(state, path):
+    torch.save(state | {"half a pair \ud800": torch.ones(1)}, path)
+
+
+def all_zeros(state, path):
+    torch.save({name: torch.zeros_like(tensor) for name, tensor in state.items()}, path)
+
+
 def a_web_page(state, path):
     path.write_text("<!DOCTYPE html><html>Quota exceeded</html>")
 
@@ -179,7 +195,10 @@ DAMAGES = {
     another_network: r"expected the tensors of one of resnet18, .*0\.weight, 0\.bias",
     a_plain_pickle: r"is a pickle of NumPy arrays, not of torch\.save",
     an_object_beside: r"holds an object \(pathlib\.\w+\) beside the tensors",
+    a_name_that_is_not_unicode: r"holds tensors under 'half a pair .ud800': expected names in Uni",
+    all_zeros: r"the source network gives every image the same features",
     a_zip_of_something_else: r"is a zip, but not of torch\.save: it holds readme\.txt",
+    a_compressed_zip: r"is a compressed zip, which torch\.save does not write",
     a_web_page: r"is a web page or XML",
     a_git_lfs_pointer: r"is a Git LFS pointer",
     an_empty_file: r"is empty",
@@ -266,6 +285,29 @@ def test_a_folder_and_a_file_that_is_not_there_are_refused(tmp_path):
         convert_here(tmp_path, tmp_path / "x.weights.h5")
     with pytest.raises(ValueError, match="there is no such file"):
         convert_here(tmp_path / "no.pth", tmp_path / "x.weights.h5")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("length", [1, 2, 14, 100, 130, 200, 260, 500, 1000, 5000, 50_000])
+def test_a_file_cut_off_anywhere_is_refused_in_one_line(state, tmp_path, zipped, length):
+    path = tmp_path / "x.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"x\.pth: ") as raised:
+        convert_here(path, tmp_path / "x.weights.h5")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("place", range(0, 120, 7))
+def test_a_byte_flipped_in_the_zip_directory_is_one_line_or_harmless(state, tmp_path, place):
+    path = saved(state, tmp_path / "x.pth")
+    content = bytearray(path.read_bytes())
+    content[-1 - place] ^= 0x50
+    path.write_bytes(content)
+    try:
+        read_checkpoint(path)
+    except ValueError as error:
+        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("byte", [200, 4000, 100_000])

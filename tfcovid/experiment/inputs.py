@@ -17,7 +17,7 @@ from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.imbalance import stream_weights
-from tfcovid.models.input_contract import read_contract
+from tfcovid.models.weights_file import verified_contract
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
@@ -44,7 +44,7 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
             mean=(SCRATCH_MEAN,),
             std=(SCRATCH_STD,),
         )
-    contract = read_contract(weights)
+    contract = verified_contract(weights)
     if contract.architecture != config.model.backbone:
         raise ValueError(
             f"--weights={weights} holds {contract.architecture}, but "
@@ -113,7 +113,17 @@ def prepare_data(
     for line in describe_split(dataset):
         say(console, line)
     say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
+    say(console, f"input: {describe_input(preprocessing)}")
     return dataset
+
+
+def describe_input(preprocessing: Preprocessing) -> str:
+    """Returns what the network sees of a gray value, in words."""
+    mean, std = (", ".join(f"{v:g}" for v in x) for x in (preprocessing.mean, preprocessing.std))
+    return (
+        f"{preprocessing.channels} channel(s), black {preprocessing.low:g}, white "
+        f"{preprocessing.high:g}, then mean {mean}, std {std}"
+    )
 
 
 def describe_split(dataset: Dataset) -> list[str]:

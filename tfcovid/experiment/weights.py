@@ -65,7 +65,7 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
     if not (converted.is_file() and contract_path(converted).is_file()):
         folder.mkdir(parents=True, exist_ok=True)
         published = IMAGENET[asked.backbone]
-        checkpoint = _in_torch_cache(published) or published.hub
+        checkpoint = _in_torch_cache(published, console) or published.hub
         say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside:
             output = pathlib.Path(beside) / converted.name
@@ -76,7 +76,7 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
     return converted
 
 
-def _in_torch_cache(published):
+def _in_torch_cache(published, console):
     """Returns torchvision's own download where PyTorch's cache has it whole."""
     home = os.environ.get("TORCH_HOME") or pathlib.Path.home() / ".cache" / "torch"
     path = pathlib.Path(home) / "hub" / "checkpoints" / published.torch_file
@@ -84,7 +84,10 @@ def _in_torch_cache(published):
         return None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return path if digest.startswith(path.stem.rpartition("-")[2]) else None
+    if digest.startswith(path.stem.rpartition("-")[2]):
+        return path
+    say(console, f"note: {path} is not used: its SHA-256 {digest[:8]}… is not the one in its name")
+    return None
 
 
 def _convert(checkpoint, output, asked, console):

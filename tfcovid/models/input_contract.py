@@ -1,6 +1,7 @@
 """What a set of converted weights expects to see: the contract that travels beside them."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import pathlib
@@ -80,6 +81,11 @@ class InputContract:
           ValueError: if the proof holds a number that is not finite.
         """
         return json.dumps(dataclasses.asdict(self), indent=2, allow_nan=False) + "\n"
+
+    def digest(self):
+        """Returns the SHA-256 of what the contract says, apart from which file it stands beside."""
+        text = dataclasses.replace(self, weights_sha256="").to_json()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
     def from_json(cls, text):

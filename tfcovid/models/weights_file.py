@@ -17,9 +17,10 @@ import h5py
 import numpy as np
 
 from tfcovid.models.classifier import build_classifier
-from tfcovid.models.input_contract import InputContract, contract_path
+from tfcovid.models.input_contract import contract_path, read_contract
 
 HEAD_LAYER = "logits"
+_CONTRACT = "contract_sha256"
 
 _SHOWN = 5  # names listed in an error before it says how many more there are
 
@@ -56,6 +57,8 @@ def save_backbone_weights(backbone, path, contract):
     partial = path.with_name(f".partial-{path.name}")
     backbone.save_weights(partial)
     _write_paths(backbone, partial)
+    with h5py.File(partial, "r+") as file:
+        file.attrs[_CONTRACT] = contract.digest()
     contract = dataclasses.replace(contract, weights_sha256=_sha256(partial))
     partial_contract = contract_file.with_name(f".partial-{contract_file.name}")
     partial_contract.write_text(contract.to_json(), encoding="utf-8")
@@ -80,7 +83,7 @@ def load_backbone_weights(backbone, path):
       ValueError: if one of the two files is missing or broken, they do not
         belong together, or the weights do not fit; the backbone is unchanged.
     """
-    contract = _contract_of(path)
+    contract = verified_contract(path)
     _check_channels(backbone, contract, contract_path(path))
     variables = _variables(backbone)
     shapes = _shapes(variables)
@@ -110,7 +113,7 @@ def load_classifier(path, *, image_size=None):
     Raises:
       ValueError: if the file holds no head, or for the reasons of `load_backbone_weights`.
     """
-    contract = _contract_of(path)
+    contract = verified_contract(path)
     if not contract.head_outputs:
         raise ValueError(f"{path} holds no head: expected one converted with --head=keep")
     model = build_classifier(
@@ -141,22 +144,41 @@ def read_weights(path):
       ValueError: if one of the two files is missing or broken, they do not
         belong together, or a value is not float32 or not finite.
     """
-    contract = _contract_of(path)
+    contract = verified_contract(path)
     return contract, _read(path, f"{path} ({contract.architecture})")
 
 
-def _contract_of(path):
-    """Returns the contract of a weights file once it is known that the two belong together."""
+def verified_contract(path):
+    """Returns the contract of a weights file once it is known that the two belong together.
+
+    Args:
+      path: X.weights.h5, with X.contract.json beside it.
+
+    Raises:
+      ValueError: if one of the two files is missing, the weights are not those the contract was
+        written with, or the contract was changed since.
+    """
     path, contract_file = pathlib.Path(path), contract_path(path)
-    for file in (path, contract_file):
-        if not file.is_file():
-            raise ValueError(
-                f"There is no file {file}; weights need X.weights.h5 and X.contract.json."
-            )
-    contract = InputContract.from_json(contract_file.read_text(encoding="utf-8"))
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}; weights need X.weights.h5 and X.contract.json.")
+    contract = read_contract(path)
     if contract.weights_sha256 not in ("", _sha256(path)):
         raise ValueError(f"{contract_file.name} belongs to another {path.name}; convert again.")
+    if _contract_digest(path) not in (None, contract.digest()):
+        raise ValueError(
+            f"{contract_file.name} is not what the conversion wrote: say what the network expects "
+            "by the flags of python -m weights_conversion, and convert again"
+        )
     return contract
+
+
+def _contract_digest(path):
+    """Returns the digest of the contract that the file was written with, None without one."""
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get(_CONTRACT)
+    except OSError:  # what is no HDF5 file has its own line where it is read
+        return None
 
 
 def _variables(backbone):

@@ -8,6 +8,9 @@ from weights_conversion.proof.comparison import INFERENCE_LIMIT, Comparison, rel
 from weights_conversion.proof.images import BATCHES, own_and_common_images, proof_images
 from weights_conversion.proof.source import Source
 
+# Between two images; a network whose signal has all but died is still told from a dead one.
+_SAME = 1e-12
+
 
 def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Comparison]:
     """Yields a comparison after each stage, for each of BATCHES.
@@ -26,9 +29,14 @@ def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Compa
         theirs, ours = proof_images(shape, source.expected, channels, seed)
         outputs = model(ours, training=False)
         for (stage, result), output in zip(source.run(ops, theirs), outputs, strict=True):
-            ours_now = keras.ops.convert_to_numpy(output)
-            difference = relative_difference([(ours_now, ops.to_numpy(result))])
+            theirs_now = ops.to_numpy(result)
+            difference = relative_difference([(keras.ops.convert_to_numpy(output), theirs_now)])
             yield Comparison(mode, stage, difference, INFERENCE_LIMIT)
+        if relative_difference([(theirs_now[::-1], theirs_now)]) < _SAME:
+            raise ValueError(
+                "the source network gives every image the same features: it was never trained, or "
+                "is empty, and agreement with it would prove nothing"
+            )
     unused = set(source.tensors) - ops.used
     if unused:
         raise ValueError(f"tensors that the source network does not use: {sorted(unused)[:3]}")

@@ -47,6 +47,8 @@ def read_checkpoint(path: pathlib.Path) -> Checkpoint:
     """
     if path.is_dir():
         raise ValueError("is a folder: expected the checkpoint file in it")
+    if path.exists() and not path.is_file():
+        raise ValueError("is a device or a pipe: expected a file")
     if not path.is_file():
         raise ValueError("there is no such file")
     with path.open("rb") as file:

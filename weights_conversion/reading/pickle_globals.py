@@ -2,10 +2,26 @@
 
 import pathlib
 import pickletools
+import struct
 import zipfile
 
 # Beside the tensors of a state dict a pickle of torch.save names these; they are not the reason.
 _DATA = ("torch._utils.", "torch.storage.", "torch.Size", "torch.device", "collections.OrderedDict")
+DAMAGE = (
+    RuntimeError,  # also NotImplementedError, for a zip of a later version
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    OSError,
+    struct.error,
+)
+"""What a damaged file was seen to raise in PyTorch's and Python's readers."""
+
 _PICKLES_BEFORE_1_6 = 4  # magic number, protocol, system, object
 _PUSHES_TEXT = ("UNICODE", "STRING")
 
@@ -39,7 +55,7 @@ def explain(path: pathlib.Path, reason: str) -> str:
     """
     try:
         names = [name for name in _names(path) if not _is_data(name)]
-    except (ValueError, OSError, zipfile.BadZipFile, KeyError, IndexError, EOFError) as error:
+    except (zipfile.BadZipFile, *DAMAGE) as error:
         names = []
         reason = f"{reason.splitlines()[0] if reason else error}"
     arrays = [name for name in names if name.startswith("numpy.")]

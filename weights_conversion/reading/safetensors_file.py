@@ -57,7 +57,7 @@ def _array(name, stored):
         return wide.view(np.float32).reshape(stored["shape"])
     if dtype not in _DTYPES:
         raise ValueError(
-            f"holds {name} as {dtype}: expected float16, bfloat16, float32 or float64; convert "
-            "the unquantised checkpoint"
+            f"holds {name} as {dtype}: expected float16, bfloat16, float32 or float64 "
+            "(a quantised checkpoint?)"
         )
     return np.frombuffer(data, _DTYPES[dtype]).reshape(stored["shape"])

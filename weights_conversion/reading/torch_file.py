@@ -66,16 +66,22 @@ def _check_zip(path):
     """Refuses a zip that is cut off or that torch.save did not write."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, *pickle_globals.DAMAGE) as error:
         raise ValueError(
             f"is a zip of {path.stat().st_size:,} bytes that is cut off or damaged ({error}): "
             "get the file again"
         ) from error
+    names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):
         raise ValueError(
             "is a TorchScript archive, which holds code: where you trust it, run "
             'torch.save(torch.jit.load(FILE, "cpu").state_dict(), "state_dict.pt") and convert that'
+        )
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError(
+            "is a compressed zip, which torch.save does not write: unpack it first, and name the "
+            "checkpoint in it"
         )
     if not any(name.endswith("data.pkl") for name in names):
         raise ValueError(
@@ -92,21 +98,7 @@ def _load(torch, path):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(pickle_globals.explain(path, str(error))) from error
-    # A damaged file can break PyTorch's reader anywhere; each of these was met.
-    except (
-        RuntimeError,
-        EOFError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        AssertionError,
-        UnicodeDecodeError,
-        OverflowError,
-        MemoryError,
-        OSError,
-    ) as error:
+    except pickle_globals.DAMAGE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
             f"is a damaged or cut-off PyTorch file of {path.stat().st_size:,} bytes ({reason}): "
