@@ -104,6 +104,12 @@ NAMINGS = (
         for name in _RESNETS
     ),
     *(
+        _resnet(
+            name, "torchvision in a Sequential", resnet.SequentialNames(), resnet_names.sequential
+        )
+        for name in _RESNETS
+    ),
+    *(
         _resnet(name, "transformers", resnet.TransformersNames(), resnet_names.transformers)
         for name in _RESNETS
     ),

@@ -112,6 +112,13 @@ def mobilenet_timm(name):
     raise AssertionError(name)
 
 
+def resnet_sequential(name):
+    """`self.features = Sequential(*list(resnet.children())[:-1])` and a `self.fc` of its own."""
+    children = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    child, _, rest = name.partition(".")
+    return name if child == "fc" else f"features.{children.index(child)}.{rest}"
+
+
 def resnet_transformers(name):
     """transformers' ResNetForImageClassification."""
     name = re.sub(r"^conv1\.", "resnet.embedder.embedder.convolution.", name)
@@ -138,6 +145,8 @@ SPELLINGS = {
     "resnet34": ("resnet34", as_named),
     "resnet50": ("resnet50", as_named),
     "resnet101": ("resnet101", as_named),
+    "resnet18, Sequential": ("resnet18", resnet_sequential),
+    "resnet50, Sequential": ("resnet50", resnet_sequential),
     "resnet18, transformers": ("resnet18", resnet_transformers),
     "resnet50, transformers": ("resnet50", resnet_transformers),
     "densenet121": ("densenet121", as_named),

@@ -26,8 +26,12 @@ def source_of(spelling):
 def test_every_naming_is_tested():
     found = {(source_of(s)[2].architecture, source_of(s)[2].spelling) for s in SPELLINGS}
     known = {(naming.architecture, naming.spelling) for naming in NAMINGS}
-    # ResNet34 and 101 in transformers' spelling are those of 18 and 50 with more blocks.
-    assert known - found == {("resnet34", "transformers"), ("resnet101", "transformers")}
+    # ResNet34 and 101 in these spellings are 18 and 50 with more blocks.
+    assert known - found == {
+        (architecture, spelling)
+        for architecture in ("resnet34", "resnet101")
+        for spelling in ("transformers", "torchvision in a Sequential")
+    }
     assert {architecture for architecture, _ in found} == set(ARCHITECTURES)
 
 

@@ -1,4 +1,4 @@
-"""ResNet's tensors as torchvision (also timm, torchxrayvision) and as transformers name them."""
+"""ResNet's tensors as torchvision (also timm, torchxrayvision) and transformers name them."""
 
 from weights_conversion.names.table import Table, batch_norm, convolution
 
@@ -20,6 +20,23 @@ def torchvision(*, blocks, convolutions):
             if _changes_shape(stage, index, convolutions):
                 table |= convolution(f"{torch_block}.downsample.0", f"{block}_downsample_0")
                 table |= batch_norm(f"{torch_block}.downsample.1", f"{block}_downsample_1")
+    return table
+
+
+def sequential(*, blocks, convolutions):
+    """Returns the table of `0.weight`, `4.0.bn1.weight`, …: torchvision's children in a Sequential.
+
+    That is how a ResNet is often cut out: `Sequential(*list(net.children())[:-1])`.
+
+    Args:
+      blocks: residual blocks in each of the four stages.
+      convolutions: convolutions in a block, 2 or 3.
+    """
+    places = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+    table: Table = {}
+    for name, place in torchvision(blocks=blocks, convolutions=convolutions).items():
+        child, _, rest = name.partition(".")
+        table[f"{places[child]}.{rest}"] = place
     return table
 
 

@@ -20,6 +20,21 @@ class TorchvisionNames:
         return f"{prefix}.0", f"{prefix}.1"
 
 
+class SequentialNames:
+    """`0`, `4.0.conv1`, `4.0.downsample.0`, …: the place among torchvision's children."""
+
+    stem = ("0", "1")
+
+    def part(self, stage, block, number):
+        """Returns the names of a block's convolution and its batch norm, all counted from 0."""
+        prefix = f"{stage + 4}.{block}"
+        return f"{prefix}.conv{number + 1}", f"{prefix}.bn{number + 1}"
+
+    def shortcut(self, stage, block):
+        """Returns the names of the convolution on the shortcut and its batch norm."""
+        return f"{stage + 4}.{block}.downsample.0", f"{stage + 4}.{block}.downsample.1"
+
+
 class TransformersNames:
     """`embedder.embedder.convolution`, `encoder.stages.0.layers.0.layer.0.convolution`, …"""
 
