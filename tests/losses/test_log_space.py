@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.losses import oracle
@@ -140,12 +140,17 @@ hyper_parameters = {
 
 def assert_close_to_1e_6(loss, expected, gamma):
     # The power multiplies the rounding of float32 1 - p by gamma: 1e-6 is met up to gamma 2.
-    held = expected > SMALLEST_NORMAL["float32"]
-    np.testing.assert_allclose(loss[held], expected[held], rtol=1e-6 * max(1, gamma / 2))
+    # A row sums a few outputs, and a CPU takes those below the smallest normal number for zero.
+    smallest = SMALLEST_NORMAL["float32"]
+    held = expected > smallest
+    np.testing.assert_allclose(
+        loss[held], expected[held], rtol=1e-6 * max(1, gamma / 2), atol=2 * smallest
+    )
 
 
 @settings(deadline=None, max_examples=100)
 @given(alpha=st.sampled_from([None, 0.25, (0.1, 0.5, 0.9)]), **hyper_parameters)
+@example(alpha=0.25, gamma=2.0, label_smoothing=0.0, scale=50.0, seed=377)
 def test_sigmoid_value_matches_oracle_to_1e_6(gamma, alpha, label_smoothing, scale, seed):
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, scale, (32, 3)).astype(np.float32)
