@@ -51,10 +51,14 @@ PIXEL_RANGE = absl_flags.DEFINE_list(
     "by config.json beside the checkpoint, torchxrayvision's by its one channel, else 0,1.",
 )
 MEAN = absl_flags.DEFINE_list(
-    "mean", None, "Subtracted from the input: one number, or one a channel. Not given: as above."
+    "mean",
+    None,
+    "Subtracted from the input: one number, or one a channel. Not given: as for --pixel_range.",
 )
 STD = absl_flags.DEFINE_list(
-    "std", None, "What the input is divided by: one number, or one a channel. Not given: as above."
+    "std",
+    None,
+    "What the input is divided by: one number, or one a channel. Not given: as for --pixel_range.",
 )
 TRAINED_SIZE = absl_flags.DEFINE_integer(
     "trained_size",
