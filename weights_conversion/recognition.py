@@ -10,6 +10,8 @@ HEAD_ROOTS = ("fc", "classifier", "head", "last_linear", "linear", "logits", "ou
 
 # More than this share of the table missing or besides it: it is another network.
 _MOST_STRAY = 0.25
+# Fewer than this share of the table's names there: to call it the nearest would mislead.
+_LEAST_PRESENT = 0.5
 _SHOWN = 3
 
 
@@ -86,22 +88,28 @@ def recognise(
         for prefix in _prefixes(found, naming.anchor)
     ]
     if not candidates:
-        wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
-        raise ValueError(
-            f"expected the tensors of {wanted}, found none of their first convolutions; it has "
-            f"{len(names)} tensors: {shown(names)}"
-        )
+        raise ValueError(_unlike(names, architecture))
     _, naming, prefix = min(candidates, key=lambda candidate: candidate[0])
     _refuse_twice(found, naming)
     best = _sort_names(names, naming, prefix, left_out)
-    if architecture is None and best.misfit > _MOST_STRAY * len(best.naming.table):
+    if architecture is None and len(best.present) < _LEAST_PRESENT * len(naming.table):
+        raise ValueError(_unlike(names, architecture))
+    if architecture is None and best.misfit > _MOST_STRAY * len(naming.table):
         raise ValueError(
-            f"expected one of {', '.join(ARCHITECTURES)}; the nearest is "
-            f"{best.naming.architecture}, of whose {len(best.naming.table)} tensors "
-            f"{len(best.missing)} are missing ({shown(best.missing)}), with {len(best.strays)} "
-            f"besides ({shown(best.strays)})"
+            f"expected one of {', '.join(ARCHITECTURES)}; the nearest is {naming.architecture}, of "
+            f"whose {len(naming.table)} tensors {len(best.missing)} are missing "
+            f"({shown(best.missing)}), with {len(best.strays)} besides ({shown(best.strays)})"
         )
     return best
+
+
+def _unlike(names, architecture):
+    """Returns what is said of a checkpoint that resembles no network we know."""
+    wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
+    return (
+        f"expected the tensors of {wanted}, found none of that kind; it has {len(names)} tensors: "
+        f"{shown(names)}"
+    )
 
 
 def _refuse_twice(names, naming):
