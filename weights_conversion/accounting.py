@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfcovid.models.classifier import HEAD_LAYER
 from weights_conversion.head import Head
 from weights_conversion.names.table import Place, Table, linear
 from weights_conversion.reading.content import Content
 from weights_conversion.recognition import Recognition, shown
-
-HEAD_LAYER = "logits"
-"""Name of the Keras layer that a kept head becomes, as `tfcovid.models.classifier` calls it."""
 
 CONVERTED = "converted"
 _STRAY = "that nothing accounts for"
@@ -72,7 +70,7 @@ def account(
     rows = [
         _row(name, tensor, table.get(name), variable_shapes, left_out.get(name))
         for name, tensor in content.tensors.items()
-        if not (name in table and name in recognition.notes)
+        if name not in recognition.missing
     ]
     rows += [
         Row(name, None, kind, "", None, "not a tensor, not read")
@@ -80,7 +78,7 @@ def account(
     ]
     placed = collections.Counter(place.variable for place in table.values())
     for name, place in table.items():
-        if name not in content.tensors or name in recognition.notes:
+        if name in recognition.missing:
             shape = variable_shapes.get(place.variable)
             torch_shape = place.layout.torch_shape(shape) if shape else None
             rows.append(Row(name, torch_shape, "", place.variable, shape, "missing", True))

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 
 from tfcovid.models.backbones import build_backbone
-from tfcovid.models.classifier import in_precision
+from tfcovid.models.classifier import HEAD_LAYER, in_precision
 from tfcovid.models.layers import zero_kernels
-from weights_conversion.accounting import HEAD_LAYER
 from weights_conversion.namings import Naming
 
 

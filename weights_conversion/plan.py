@@ -1,7 +1,6 @@
 """What of a checkpoint is converted into what, decided before anything is built."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
@@ -68,7 +67,7 @@ def make_plan(checkpoint: Checkpoint, wishes: Wishes) -> Plan:
     Raises:
       ValueError: if the network or its input is not known, or a wish cannot be met.
     """
-    published = read_settings(pathlib.Path(checkpoint.path))
+    published = read_settings(checkpoint.path)
     tensors = checkpoint.content.tensors
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     left_out = _left_out(tensors, wishes.leave_out)

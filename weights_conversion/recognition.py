@@ -128,8 +128,7 @@ def _refuse_twice(names, naming):
 
 def shown(names: Iterable[str]) -> str:
     """Returns a few of the names and how many more there are."""
-    # A name is whatever the file's writer chose: nothing of it may steer a terminal.
-    names = [name if name.isprintable() else ascii(name) for name in names]
+    names = list(names)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "none") + more
 

@@ -15,11 +15,10 @@ from tfcovid.whole_file import write_text_whole
 from weights_conversion import comparison_tables
 from weights_conversion.accounting import CONVERTED, Row
 from weights_conversion.namings import ASSUMED
-from weights_conversion.proof.comparison import summary
+from weights_conversion.proof.comparison import GRADIENTS, summary
 from weights_conversion.record import Record
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "torch", "safetensors")
-_GRADIENTS = "gradients"  # how their comparisons begin
 _NOT_READ = "not recognised"
 _TEMPLATE = "report.html.j2"
 
@@ -134,7 +133,7 @@ def _gradients(record):
     return {
         prefix + comparison.stage: comparison.difference
         for comparison in record.comparisons
-        if comparison.mode.startswith(_GRADIENTS)
+        if comparison.mode.startswith(GRADIENTS)
     }
 
 

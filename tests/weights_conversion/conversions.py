@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import tensorflow as tf
 import torch
 
 from tfcovid.console import open_console
@@ -28,10 +29,13 @@ def built(checkpoint, **wishes):
 
 
 def passes_inference(plan, model):
-    """Returns whether every comparison in inference mode holds."""
+    """Returns whether every comparison in inference mode holds; stops at the first failure."""
     source = source_network(plan)
     comparisons = compare_inference(source, model, TorchOps(source.tensors))
-    return all(comparison.holds for comparison in comparisons)
+    try:
+        return all(comparison.holds for comparison in comparisons)
+    except (ValueError, tf.errors.InvalidArgumentError):  # feature maps no longer fit together
+        return False
 
 
 def saved(state, path, **kwargs):

@@ -150,6 +150,10 @@ def a_name_that_is_not_unicode(state, path):
     torch.save(state | {"half a pair \ud800": torch.ones(1)}, path)
 
 
+def a_name_that_steers_a_terminal(state, path):
+    safetensors.torch.save_file(state | {"\x1b[2J.weight": torch.ones(1)}, path)
+
+
 def all_zeros(state, path):
     torch.save({name: torch.zeros_like(tensor) for name, tensor in state.items()}, path)
 
@@ -195,7 +199,8 @@ DAMAGES = {
     another_network: r"expected the tensors of one of resnet18, .*0\.weight, 0\.bias",
     a_plain_pickle: r"is a pickle of NumPy arrays, not of torch\.save",
     an_object_beside: r"holds an object \(pathlib\.\w+\) beside the tensors",
-    a_name_that_is_not_unicode: r"holds tensors under 'half a pair .ud800': expected names in Uni",
+    a_name_that_is_not_unicode: r"holds something called 'half a pair .ud800': expected names",
+    a_name_that_steers_a_terminal: r"holds something called '.x1b\[2J\.weight': expected names",
     all_zeros: r"the source network gives every image the same features",
     a_zip_of_something_else: r"is a zip, but not of torch\.save: it holds readme\.txt",
     a_compressed_zip: r"is a compressed zip, which torch\.save does not write",

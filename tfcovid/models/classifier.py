@@ -6,6 +6,9 @@ import numpy as np
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.layers import image_input
 
+HEAD_LAYER = "logits"
+"""Name of the linear layer that is the head."""
+
 
 def build_classifier(
     *,
@@ -50,7 +53,7 @@ def build_classifier(
     )(image)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="dropout")(x)
-    head = keras.layers.Dense(num_outputs, dtype="float32", name="logits")
+    head = keras.layers.Dense(num_outputs, dtype="float32", name=HEAD_LAYER)
     model = keras.Model(image, head(x), name=name)
     if head_bias is not None:
         head.bias.assign(_checked_bias(head_bias, num_outputs))

@@ -16,10 +16,9 @@ import pathlib
 import h5py
 import numpy as np
 
-from tfcovid.models.classifier import build_classifier
+from tfcovid.models.classifier import HEAD_LAYER, build_classifier
 from tfcovid.models.input_contract import contract_path, read_contract
 
-HEAD_LAYER = "logits"
 _CONTRACT = "contract_sha256"
 
 _SHOWN = 5  # names listed in an error before it says how many more there are
@@ -56,9 +55,7 @@ def save_backbone_weights(backbone, path, contract):
         _check_values(name, np.asarray(variable), f"backbone {backbone.name!r}")
     partial = path.with_name(f".partial-{path.name}")
     backbone.save_weights(partial)
-    _write_paths(backbone, partial)
-    with h5py.File(partial, "r+") as file:
-        file.attrs[_CONTRACT] = contract.digest()
+    _annotate(backbone, partial, contract)
     contract = dataclasses.replace(contract, weights_sha256=_sha256(partial))
     partial_contract = contract_file.with_name(f".partial-{contract_file.name}")
     partial_contract.write_text(contract.to_json(), encoding="utf-8")
@@ -193,7 +190,8 @@ def _shapes(variables):
     return {name: tuple(variable.shape) for name, variable in variables.items()}
 
 
-def _write_paths(backbone, path):
+def _annotate(backbone, path, contract):
+    """Writes the path of each variable and the digest of the contract into Keras' own file."""
     layers = {layer.name: layer for layer in backbone.layers}
     with h5py.File(path, "r+") as file:
 
@@ -204,6 +202,7 @@ def _write_paths(backbone, path):
                     group[str(index)].attrs["path"] = f"{layer.name}/{variable.name}"
 
         file.visititems(write)
+        file.attrs[_CONTRACT] = contract.digest()
 
 
 def _read(path, what, shapes=None):

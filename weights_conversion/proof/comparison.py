@@ -10,6 +10,9 @@ import numpy as np
 INFERENCE_LIMIT = 1e-5
 TRAINING_LIMIT = 1e-9
 
+GRADIENTS = "gradients"
+"""How the mode of a comparison of gradients begins."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:

@@ -21,7 +21,8 @@ def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Compa
       ops: `TorchOps` or `NumpyOps` with the source's tensors.
 
     Raises:
-      ValueError: if the source network does not use one of its tensors.
+      ValueError: if the source network gives every image the same features, or does not use one of
+        its tensors.
     """
     channels = model.input_shape[-1]
     for seed, shape in enumerate(BATCHES):

@@ -8,13 +8,15 @@ import tensorflow as tf
 import torch
 
 from weights_conversion.keras_network import values_by_name, variables_by_name
-from weights_conversion.proof.comparison import TRAINING_LIMIT, Comparison, relative_difference
+from weights_conversion.proof.comparison import (
+    GRADIENTS,
+    TRAINING_LIMIT,
+    Comparison,
+    relative_difference,
+)
 from weights_conversion.proof.images import BATCHES, proof_images
 from weights_conversion.proof.source import Source
 from weights_conversion.reference.torch_ops import TorchOps
-
-GRADIENTS = "gradients"
-STATISTICS = "moving statistics"
 
 _BATCH = BATCHES[0]
 _SEED = len(BATCHES)  # other images than those of inference
@@ -60,7 +62,7 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
     after = values_by_name(model)
     for norm in ops.batch_sizes:
         pairs = _statistics(source, ops, norm, before, after)
-        yield _comparison(STATISTICS, settings, norm, pairs)
+        yield _comparison("moving statistics", settings, norm, pairs)
 
 
 def _statistics(source, ops, norm, before, after):

@@ -63,8 +63,14 @@ def read_checkpoint(path: pathlib.Path) -> Checkpoint:
             "that is converted here is near that"
         )
     if safetensors_file.is_safetensors(start):
-        return Checkpoint(path, sha256, safetensors_file.read(path, start))
-    for beginning, what in _IMPOSTORS:
-        if start.lstrip().startswith(beginning):
-            raise ValueError(f"is {what}")
-    return Checkpoint(path, sha256, torch_file.read(path, start))
+        content = safetensors_file.read(path, start)
+    else:
+        for beginning, what in _IMPOSTORS:
+            if start.lstrip().startswith(beginning):
+                raise ValueError(f"is {what}")
+        content = torch_file.read(path, start)
+    # A name is whatever the file's writer chose; it goes to a terminal and into files of UTF-8.
+    for name in (*content.tensors, *content.others, *content.beside):
+        if not name.isprintable():
+            raise ValueError(f"holds something called {name!a}: expected names that can be read")
+    return Checkpoint(path, sha256, content)

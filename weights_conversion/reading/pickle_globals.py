@@ -54,7 +54,7 @@ def explain(path: pathlib.Path, reason: str) -> str:
       reason: PyTorch's message, shown where the opcodes tell nothing.
     """
     try:
-        names = [name for name in _names(path) if not _is_data(name)]
+        names = [name for name in _names(path) if not _is_data(name) and name.isprintable()]
     except (zipfile.BadZipFile, *DAMAGE) as error:
         names = []
         reason = f"{reason.splitlines()[0] if reason else error}"

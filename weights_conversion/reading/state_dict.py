@@ -48,19 +48,14 @@ def find_state_dict(loaded, is_tensor):
             f"holds {_describe(loaded)}: expected a state dict, tensors by name, or one under "
             f"{', '.join(map(repr, CONTAINER_KEYS[:4]))} …"
         )
-    unnamed = [key for key in found if not _is_name(key)]
+    unnamed = [key for key in found if not isinstance(key, str)]
     if unnamed:
-        raise ValueError(f"holds tensors under {unnamed[0]!a}: expected names in Unicode")
+        raise ValueError(f"holds tensors under {unnamed[0]!a}: expected names")
     return dict(found), ".".join(path), tuple(beside)
-
-
-def _is_name(key):
-    """Whether a key can be written to a report: half a surrogate pair cannot."""
-    return isinstance(key, str) and key == key.encode(errors="replace").decode()
 
 
 def _describe(loaded):
     if not isinstance(loaded, Mapping):
         return f"a {type(loaded).__name__}"
-    keys = [str(key) for key in loaded]
+    keys = [str(key) if str(key).isprintable() else ascii(key) for key in loaded]
     return f"a dictionary of {', '.join(keys[:5])}" if keys else "an empty dictionary"

@@ -9,30 +9,29 @@ class TorchvisionNames:
 
     stem = ("conv1", "bn1")
 
+    def block(self, stage, block):
+        """Returns what a block's names begin with, both counted from 0."""
+        return f"layer{stage + 1}.{block}"
+
     def part(self, stage, block, number):
         """Returns the names of a block's convolution and its batch norm, all counted from 0."""
-        prefix = f"layer{stage + 1}.{block}"
+        prefix = self.block(stage, block)
         return f"{prefix}.conv{number + 1}", f"{prefix}.bn{number + 1}"
 
     def shortcut(self, stage, block):
         """Returns the names of the convolution on the shortcut and its batch norm."""
-        prefix = f"layer{stage + 1}.{block}.downsample"
-        return f"{prefix}.0", f"{prefix}.1"
+        prefix = self.block(stage, block)
+        return f"{prefix}.downsample.0", f"{prefix}.downsample.1"
 
 
-class SequentialNames:
+class SequentialNames(TorchvisionNames):
     """`0`, `4.0.conv1`, `4.0.downsample.0`, …: the place among torchvision's children."""
 
     stem = ("0", "1")
 
-    def part(self, stage, block, number):
-        """Returns the names of a block's convolution and its batch norm, all counted from 0."""
-        prefix = f"{stage + 4}.{block}"
-        return f"{prefix}.conv{number + 1}", f"{prefix}.bn{number + 1}"
-
-    def shortcut(self, stage, block):
-        """Returns the names of the convolution on the shortcut and its batch norm."""
-        return f"{stage + 4}.{block}.downsample.0", f"{stage + 4}.{block}.downsample.1"
+    def block(self, stage, block):
+        """Returns what a block's names begin with, both counted from 0."""
+        return f"{stage + 4}.{block}"
 
 
 class TransformersNames:
