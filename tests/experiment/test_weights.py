@@ -77,10 +77,15 @@ def test_from_torchvisions_own_download_if_it_is_whole(caches, monkeypatch, caps
         weights.find_weights(ASKED, open_console())
 
 
-def test_without_network_it_is_one_clear_line_and_nothing_is_left(caches):
+def test_without_network_it_is_one_clear_line_and_leaves_no_weights(caches):
     with pytest.raises(
         ValueError, match=r"^--weights=imagenet: .*no network.*--weights$"
     ) as raised:
         weights.find_weights(ASKED, open_console())
     assert "\n" not in str(raised.value)
-    assert list((caches / "tfcovid" / "weights").iterdir()) == []
+    left = {path.name for path in (caches / "tfcovid" / "weights").iterdir()}
+    assert left == {f"imagenet-mobilenet_v2.report.{ending}" for ending in ("html", "json")}
+    # The report that the line names is there.
+    assert str(caches / "tfcovid" / "weights" / "imagenet-mobilenet_v2.report.html") in str(
+        raised.value
+    )

@@ -6,7 +6,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 import rich.console
 
@@ -67,12 +66,7 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
         published = IMAGENET[asked.backbone]
         checkpoint = _in_torch_cache(published, console) or published.hub
         say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside:
-            output = pathlib.Path(beside) / converted.name
-            _convert(str(checkpoint), output, asked, console)
-            # The weights last: they are not taken without their contract.
-            for file in sorted(output.parent.iterdir(), key=lambda file: file == output):
-                file.replace(folder / file.name)
+        _convert(str(checkpoint), converted, asked, console)
     return converted
 
 
@@ -96,7 +90,7 @@ def _convert(checkpoint, output, asked, console):
         *(f"--output={output}", f"--architecture={asked.backbone}", "--head=drop"),
     )
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode and not output.is_file():  # unless another run was faster
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ValueError(
             f"--weights={asked.weights}: {reason.removeprefix('error: ')}; or name a converted "
