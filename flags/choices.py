@@ -15,6 +15,7 @@ class Task(enum.StrEnum):
     PNEUMONIA = enum.auto()
     ETIOLOGY = enum.auto()
     VIRAL = enum.auto()
+    LUNG_OPACITY = enum.auto()
 
     @property
     def num_classes(self) -> int:
@@ -28,6 +29,7 @@ _NUM_CLASSES = {
     Task.PNEUMONIA: 2,
     Task.ETIOLOGY: 4,
     Task.VIRAL: 3,
+    Task.LUNG_OPACITY: 4,
 }
 
 

@@ -18,8 +18,8 @@ TASK = absl_flags.DEFINE_enum_class(
     _DEFAULTS.task,
     choices.Task,
     "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
-    "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19) "
-    "or viral (Normal, Viral, COVID-19).",
+    "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19), "
+    "viral (Normal, Viral, COVID-19) or lung_opacity (Normal, Lung opacity, Viral, COVID-19).",
 )
 DATA = absl_flags.DEFINE_enum_class(
     "data",

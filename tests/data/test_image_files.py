@@ -74,7 +74,7 @@ def test_bad_files_are_rejected_with_the_reason(tmp_path):
     }
     facts, rejected = _scan(tmp_path, contents)
     assert facts.index.tolist() == [19]
-    assert rejected.columns.tolist() == ["image", "path", "reason"]
+    assert rejected.columns.tolist() == ["image", "path", "reason", "category"]
     reasons = dict(zip(rejected["image"], rejected["reason"], strict=True))
     assert reasons["absent.png"].startswith("cannot be read (No such file")
     assert reasons["empty.png"] == "empty file (0 bytes)"

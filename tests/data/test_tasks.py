@@ -6,31 +6,54 @@ import pytest
 from tfcovid.data.sources.reading import Finding
 from tfcovid.data.tasks import TASK_LABELS, label_rows
 
-CLASS_OF = {
-    "binary": ["non-COVID-19"] * 3 + ["COVID-19", "non-COVID-19", "non-COVID-19", None, None],
-    "multiclass": ["Normal", "Pneumonia", "Pneumonia", "COVID-19", "Pneumonia", "Pneumonia"],
-    "pneumonia": ["Normal", "Pneumonia", "Pneumonia", None, "Pneumonia", "Pneumonia"],
-    "etiology": ["Normal", "Bacterial", "Viral", "COVID-19", "Viral", "Bacterial"],
-    "viral": ["Normal", None, "Viral", "COVID-19", "Viral", None],
+# What each finding is in each task, in the order of TASKS; "-" for no class.
+TASKS = ("binary", "multiclass", "pneumonia", "etiology", "viral", "lung_opacity")
+CLASSES_OF_FINDING = {
+    "Normal": "non-COVID-19 Normal Normal Normal Normal Normal",
+    "Pneumonia": "non-COVID-19 Pneumonia Pneumonia - - -",
+    "Bacterial": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Chlamydophila": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "E. coli": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Klebsiella": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Legionella": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Mycoplasma": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Streptococcus": "non-COVID-19 Pneumonia Pneumonia Bacterial - -",
+    "Viral": "non-COVID-19 Pneumonia Pneumonia Viral Viral Viral",
+    "COVID-19": "COVID-19 COVID-19 - COVID-19 COVID-19 COVID-19",
+    "Influenza": "non-COVID-19 Pneumonia Pneumonia Viral Viral Viral",
+    "MERS": "non-COVID-19 Pneumonia Pneumonia Viral Viral Viral",
+    "SARS": "non-COVID-19 Pneumonia Pneumonia Viral Viral Viral",
+    "Varicella": "non-COVID-19 Pneumonia Pneumonia Viral Viral Viral",
+    "Pneumocystis": "non-COVID-19 Pneumonia Pneumonia - - -",
+    "Lipoid": "non-COVID-19 Pneumonia Pneumonia - - -",
+    "Lung opacity": "- - - - - Lung_opacity",
+    "ARDS": "- - - - - -",
+    "Stress-Smoking": "- - - - - -",
+    "Other finding": "non-COVID-19 - - - - -",
 }
-FINDINGS = ["Normal", "Bacterial", "Viral", "COVID-19", "SARS", "Streptococcus"]
-FINDINGS += ["ARDS", "Stress-Smoking"]
+FINDINGS = list(CLASSES_OF_FINDING)
+
+
+def classes_in(task):
+    column = [cells.split()[TASKS.index(task)] for cells in CLASSES_OF_FINDING.values()]
+    return [None if cell == "-" else cell.replace("_", " ") for cell in column]
 
 
 def test_finding_vocabulary_is_the_one_tested_here():
     assert [str(finding) for finding in Finding] == FINDINGS
-    assert set(TASK_LABELS) == set(CLASS_OF)
+    assert set(TASK_LABELS) == set(TASKS)
     assert all(name == task.name for name, task in TASK_LABELS.items())
 
 
-@pytest.mark.parametrize("task", CLASS_OF)
+@pytest.mark.parametrize("task", TASKS)
 def test_every_finding_has_its_class_or_is_set_aside_with_the_reason(task):
-    expected = (CLASS_OF[task] + [None, None])[: len(FINDINGS)]
-    rows = pd.DataFrame({"image": FINDINGS, "path": FINDINGS, "finding": FINDINGS, "n": range(8)})
+    expected = classes_in(task)
+    rows = pd.DataFrame({"image": FINDINGS, "path": FINDINGS, "finding": FINDINGS})
+    rows["n"] = range(len(rows))
     labelled, aside = label_rows(rows, TASK_LABELS[task])
     assert labelled["label"].tolist() == [label for label in expected if label]
     assert labelled["n"].tolist() == [n for n, label in enumerate(expected) if label]
-    assert aside.columns.tolist() == ["image", "path", "reason"]
+    assert aside.columns.tolist() == ["image", "path", "reason", "category"]
     assert aside["reason"].tolist() == [
         f"the task {task} has no class for the finding {finding}"
         for finding, label in zip(FINDINGS, expected, strict=True)
@@ -60,3 +83,10 @@ def test_class_that_no_finding_has_is_refused():
 def test_positive_class_is_for_two_classes_only(task, positive):
     with pytest.raises(ValueError, match="must be the second of two classes"):
         dataclasses.replace(TASK_LABELS[task], positive=positive)
+
+
+def test_a_finding_that_is_not_known_has_no_class_and_is_not_taken_for_normal():
+    rows = pd.DataFrame({"image": ["a"], "path": ["a"], "finding": pd.Series([None], dtype="str")})
+    labelled, aside = label_rows(rows, TASK_LABELS["binary"])
+    assert labelled.empty
+    assert aside["reason"].tolist() == ["the task binary has no class for the finding (unknown)"]

@@ -1,7 +1,6 @@
 """A data set ready to train on: read, checked, decoded once, and split by patient."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -11,15 +10,10 @@ import pandas as pd
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.data.sources import coronahack, synthetic
-from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading
-from tfcovid.data.tasks import TaskLabels, label_rows
+from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
+from tfcovid.data.tasks import TaskLabels
 
 Progress = Callable[[int, int], None]
-
-# How each kind of data set on disk is read, and recognised where its kind is not given.
-READERS = {"coronahack": coronahack.read}
-RECOGNISERS = {"coronahack": coronahack.recognise}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,66 +43,6 @@ class Dataset:
     def rows(self, split: str) -> np.ndarray:
         """Returns the row numbers int64 of 'train', 'validation' or 'test'."""
         return np.flatnonzero(self.frame["split"] == split)
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Returns where generated data lies between runs.
-
-    TFCOVID_CACHE where it is set, else `tfcovid` in the user's cache folder
-    (XDG_CACHE_HOME, by default ~/.cache).
-    """
-    if "TFCOVID_CACHE" in environ:
-        return pathlib.Path(environ["TFCOVID_CACHE"])
-    base = environ.get("XDG_CACHE_HOME")
-    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "tfcovid"
-
-
-def read_source(
-    kind: str | None,
-    data_dir: pathlib.Path | None,
-    *,
-    patients: pathlib.Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[str, Reading]:
-    """Returns the kind of a data set and what its reader found.
-
-    Args:
-      kind: 'synthetic', 'coronahack', or None to recognise it from the folder.
-      data_dir: the data folder; None for the embedded synthetic sample.
-      patients: CSV that maps images to patients, or None.
-      progress: called while the synthetic sample is drawn, on its first use.
-
-    Raises:
-      ValueError: if the folder is not there, or is of no kind that has a reader.
-    """
-    if data_dir is None:
-        folder = synthetic.synthetic_folder(cache_folder(), progress=progress)
-        return "synthetic", coronahack.read(folder)
-    if kind is None:
-        kind = recognise(data_dir)
-    if kind not in READERS:
-        raise ValueError(
-            f"--data={kind} with --data_dir={data_dir}: it is drawn, not read; drop one of the two"
-        )
-    return kind, READERS[kind](data_dir, patients=patients)
-
-
-def recognise(data_dir: pathlib.Path) -> str:
-    """Returns the kind of the data set in a folder.
-
-    Raises:
-      ValueError: if the folder is not there, or no reader knows it.
-    """
-    if not data_dir.is_dir():
-        raise ValueError(f"--data_dir={data_dir}: expected a folder, there is none")
-    for kind, known in RECOGNISERS.items():
-        if known(data_dir):
-            return kind
-    raise ValueError(
-        f"--data_dir={data_dir}: expected the folder of a data set that has a reader "
-        f"({', '.join(READERS)}; CoronaHack is known by its {coronahack.METADATA_NAME}), "
-        "found none of them"
-    )
 
 
 def load_dataset(
@@ -170,10 +104,8 @@ def load_dataset(
     )
     if failures:
         manifest = _without(manifest, failures, reading.root, on_bad_image)
-    without_class = label_rows(reading.rows, task_labels)[1]
-    _refuse_too_many(
-        len(manifest.rejected) - len(without_class), len(manifest.frame), max_set_aside
-    )
+    broken = manifest.rejected["category"].isin([str(category) for category in BROKEN])
+    _refuse_too_many(int(broken.sum()), len(manifest.frame), max_set_aside)
     # The index still is the place in the image store, whatever is left out.
     check_classes(manifest.frame["label"], task_labels, reading.root)
     frame = assign_split(manifest)
@@ -204,8 +136,9 @@ def _without(
             f"{first}: {reasons[0]} ({len(bad)} bad of {len(manifest.frame)} images); repair it, "
             "or leave such images out with --on_bad_image=set_aside"
         )
-    aside = manifest.frame.iloc[bad][["image", "path"]].assign(reason=reasons)
-    rejected = pd.concat([manifest.rejected, aside[list(REJECTED_COLUMNS)]], ignore_index=True)
+    rows = manifest.frame.iloc[bad]
+    undecoded = aside(rows, Category.BAD_FILE, pd.Series(reasons, rows.index))
+    rejected = pd.concat([manifest.rejected, undecoded], ignore_index=True)
     note = f"{len(bad)} images set aside because they do not decode, the first: {first}."
     return Manifest(
         frame=manifest.frame.drop(index=bad),
@@ -220,11 +153,11 @@ def _without_split(manifest: Manifest, frame: pd.DataFrame) -> Manifest:
     missing = frame["split"].isna()
     if not missing.any():
         return manifest
-    aside = frame.loc[missing, ["image", "path"]].assign(reason="not in --manifest")
+    others = aside(frame.loc[missing], Category.NOT_IN_MANIFEST, "not in --manifest")
     note = f"{missing.sum()} images set aside: they are not in --manifest."
     return dataclasses.replace(
         manifest,
-        rejected=pd.concat([manifest.rejected, aside], ignore_index=True).astype(TEXT),
+        rejected=pd.concat([manifest.rejected, others], ignore_index=True).astype(TEXT),
         notes=(*manifest.notes, note),
     )
 

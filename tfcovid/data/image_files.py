@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT
+from tfcovid.data.sources.reading import TEXT, Category, aside
 
 FACT_TYPES: dict[str, Any] = {
     "sha256": TEXT,
@@ -76,8 +76,8 @@ def scan_files(
         columns=list(FACT_TYPES),
     ).astype(FACT_TYPES)
     reasons = [fact for fact in found if isinstance(fact, str)]
-    rejected = rows.loc[bad, ["image", "path"]].assign(reason=pd.Series(reasons, rows.index[bad]))
-    return facts, rejected[list(REJECTED_COLUMNS)].astype(TEXT)
+    bad_rows = rows.loc[bad]
+    return facts, aside(bad_rows, Category.BAD_FILE, pd.Series(reasons, bad_rows.index, TEXT))
 
 
 def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Finding
+from tfcovid.data.sources.reading import TEXT, Category, Finding, aside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,66 +38,85 @@ class TaskLabels:
             )
 
 
-# Acute respiratory distress (ARDS) and Stress-Smoking name no cause of a pneumonia: no task has a
-# class for them, so that they are set aside and listed.
+BACTERIA = (
+    Finding.BACTERIAL,
+    Finding.CHLAMYDOPHILA,
+    Finding.E_COLI,
+    Finding.KLEBSIELLA,
+    Finding.LEGIONELLA,
+    Finding.MYCOPLASMA,
+    Finding.STREPTOCOCCUS,
+)
+VIRUSES = (Finding.VIRAL, Finding.INFLUENZA, Finding.MERS, Finding.SARS, Finding.VARICELLA)
+OTHER_PNEUMONIAS = (Finding.PNEUMONIA, Finding.PNEUMOCYSTIS, Finding.LIPOID)
+PNEUMONIAS = (*BACTERIA, *VIRUSES, *OTHER_PNEUMONIAS)
+
+
+def _class_of(members: Mapping[str, tuple[Finding, ...]]) -> dict[Finding, str]:
+    """Returns the class of each finding, from the findings of each class."""
+    return {finding: name for name, findings in members.items() for finding in findings}
+
+
+# Acute respiratory distress (ARDS) and Stress-Smoking name no cause of a pneumonia, and a lung
+# opacity none at all: they have a class only where the task names them.
 BINARY = TaskLabels(
     name="binary",
     classes=("non-COVID-19", "COVID-19"),
-    class_of={
-        Finding.NORMAL: "non-COVID-19",
-        Finding.BACTERIAL: "non-COVID-19",
-        Finding.STREPTOCOCCUS: "non-COVID-19",
-        Finding.VIRAL: "non-COVID-19",
-        Finding.SARS: "non-COVID-19",
-        Finding.COVID19: "COVID-19",
-    },
+    class_of=_class_of(
+        {
+            "non-COVID-19": (Finding.NORMAL, *PNEUMONIAS, Finding.OTHER),
+            "COVID-19": (Finding.COVID19,),
+        }
+    ),
     positive="COVID-19",
 )
 MULTICLASS = TaskLabels(
     name="multiclass",
     classes=("Normal", "Pneumonia", "COVID-19"),
-    class_of={
-        Finding.NORMAL: "Normal",
-        Finding.BACTERIAL: "Pneumonia",
-        Finding.STREPTOCOCCUS: "Pneumonia",
-        Finding.VIRAL: "Pneumonia",
-        Finding.SARS: "Pneumonia",
-        Finding.COVID19: "COVID-19",
-    },
+    class_of=_class_of(
+        {
+            "Normal": (Finding.NORMAL,),
+            "Pneumonia": PNEUMONIAS,
+            "COVID-19": (Finding.COVID19,),
+        }
+    ),
 )
 PNEUMONIA = TaskLabels(
     name="pneumonia",
     classes=("Normal", "Pneumonia"),
-    class_of={
-        Finding.NORMAL: "Normal",
-        Finding.BACTERIAL: "Pneumonia",
-        Finding.STREPTOCOCCUS: "Pneumonia",
-        Finding.VIRAL: "Pneumonia",
-        Finding.SARS: "Pneumonia",
-    },
+    class_of=_class_of({"Normal": (Finding.NORMAL,), "Pneumonia": PNEUMONIAS}),
     positive="Pneumonia",
 )
 ETIOLOGY = TaskLabels(
     name="etiology",
     classes=("Normal", "Bacterial", "Viral", "COVID-19"),
-    class_of={
-        Finding.NORMAL: "Normal",
-        Finding.BACTERIAL: "Bacterial",
-        Finding.STREPTOCOCCUS: "Bacterial",
-        Finding.VIRAL: "Viral",
-        Finding.SARS: "Viral",
-        Finding.COVID19: "COVID-19",
-    },
+    class_of=_class_of(
+        {
+            "Normal": (Finding.NORMAL,),
+            "Bacterial": BACTERIA,
+            "Viral": VIRUSES,
+            "COVID-19": (Finding.COVID19,),
+        }
+    ),
 )
 VIRAL = TaskLabels(
     name="viral",
     classes=("Normal", "Viral", "COVID-19"),
-    class_of={
-        Finding.NORMAL: "Normal",
-        Finding.VIRAL: "Viral",
-        Finding.SARS: "Viral",
-        Finding.COVID19: "COVID-19",
-    },
+    class_of=_class_of(
+        {"Normal": (Finding.NORMAL,), "Viral": VIRUSES, "COVID-19": (Finding.COVID19,)}
+    ),
+)
+LUNG_OPACITY = TaskLabels(
+    name="lung_opacity",
+    classes=("Normal", "Lung opacity", "Viral", "COVID-19"),
+    class_of=_class_of(
+        {
+            "Normal": (Finding.NORMAL,),
+            "Lung opacity": (Finding.LUNG_OPACITY,),
+            "Viral": VIRUSES,
+            "COVID-19": (Finding.COVID19,),
+        }
+    ),
 )
 
 TASK_LABELS: dict[str, TaskLabels] = {
@@ -106,6 +125,7 @@ TASK_LABELS: dict[str, TaskLabels] = {
     "pneumonia": PNEUMONIA,
     "etiology": ETIOLOGY,
     "viral": VIRAL,
+    "lung_opacity": LUNG_OPACITY,
 }
 
 
@@ -123,8 +143,7 @@ def label_rows(rows: pd.DataFrame, task_labels: TaskLabels) -> tuple[pd.DataFram
     class_of = {str(finding): label for finding, label in task_labels.class_of.items()}
     labels = rows["finding"].map(class_of).astype(TEXT)
     stays = labels.notna()
-    aside = rows.loc[~stays, ["image", "path"]].assign(
-        reason=f"the task {task_labels.name} has no class for the finding "
-        + rows.loc[~stays, "finding"]
-    )
-    return rows.loc[stays].assign(label=labels[stays]), aside[list(REJECTED_COLUMNS)]
+    others = rows.loc[~stays]
+    finding = others["finding"].fillna("(unknown)")
+    reason = f"the task {task_labels.name} has no class for the finding " + finding
+    return rows.loc[stays].assign(label=labels[stays]), aside(others, Category.NO_CLASS, reason)

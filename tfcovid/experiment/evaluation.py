@@ -13,10 +13,11 @@ import rich.console
 from flags import config_json
 from flags.config import Config
 from tfcovid.console import counting_bar, open_console
-from tfcovid.data.dataset import read_source
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
-from tfcovid.data.sources.reading import REJECTED_COLUMNS, listing
+from tfcovid.data.sources.options import SourceOptions
+from tfcovid.data.sources.readers import read_sources
+from tfcovid.data.sources.reading import TEXT, Category, aside, listing, no_rejected
 from tfcovid.data.tasks import TASK_LABELS, TaskLabels
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
@@ -113,11 +114,14 @@ class Target:
     notes: tuple[str, ...]
     controls: dict[str, Any]
 
-    def without(self, rows: np.ndarray, reasons: Sequence[str], note: str) -> "Target":
+    def without(
+        self, rows: np.ndarray, category: Category, reasons: Sequence[str], note: str
+    ) -> "Target":
         """Returns the target without some rows, those listed with their reasons and noted.
 
         Args:
           rows: which rows go, bool [n].
+          category: what is wrong with all of them.
           reasons: why, one for each row that goes.
           note: a line that says so.
 
@@ -128,11 +132,12 @@ class Target:
             return self
         if rows.all():
             raise ValueError(f"{self.root}: expected an image to score, none is left: {note}")
-        aside = self.frame.loc[rows, ["image", "path"]].assign(reason=list(reasons))
+        gone = self.frame.loc[rows]
+        table = aside(gone, category, pd.Series(list(reasons), gone.index, dtype=TEXT))
         return dataclasses.replace(
             self,
             frame=self.frame[~rows].reset_index(drop=True),
-            rejected=pd.concat([self.rejected, aside], ignore_index=True),
+            rejected=pd.concat([self.rejected, table], ignore_index=True),
             notes=(*self.notes, note),
         )
 
@@ -144,10 +149,11 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
       ValueError: if the run's records are missing, or its data has moved or changed.
     """
     data = config.data
-    _, reading = read_source(data.data, data.data_dir, patients=data.patients)
+    options = SourceOptions(patients=data.patients)
+    _, reading = read_sources(data.data, data.data_dir, options=options)
     manifest = read_manifest(folder.manifest, classes=task_labels.classes)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    facts, bad = scan_files(test, reading.root, max_pixels=data.max_pixels)
+    facts, _ = scan_files(test, reading.root, max_pixels=data.max_pixels)
     changed = test.drop(index=facts.index[facts["sha256"] == test.loc[facts.index, "sha256"]])
     if len(changed):
         raise ValueError(
@@ -155,8 +161,7 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
             f"those that the run scored: {listing(changed['image'])}"
         )
     run = run_record.read_json(folder.metrics)
-    nothing = bad[list(REJECTED_COLUMNS)]
-    return Target("test", reading.root, test, nothing, tuple(run["notes"]), run["controls"])
+    return Target("test", reading.root, test, no_rejected(), tuple(run["notes"]), run["controls"])
 
 
 def other_data(
@@ -168,7 +173,8 @@ def other_data(
     max_pixels: int,
 ) -> Target:
     """Returns all images of another data set that the task has a class for."""
-    _, reading = read_source(kind, data_dir, patients=patients)
+    options = SourceOptions(patients=patients)
+    _, reading = read_sources(kind, data_dir, options=options)
     manifest = build_manifest(
         reading,
         task_labels,
@@ -204,7 +210,7 @@ def leave_out_known(target: Target, manifest: pd.DataFrame) -> Target:
         "chosen, on them or on other images of these patients."
     )
     reason = "the run has seen this image or this patient"
-    return target.without(known.to_numpy(), [reason] * int(known.sum()), note)
+    return target.without(known.to_numpy(), Category.LEFT_OUT, [reason] * int(known.sum()), note)
 
 
 def classify(
@@ -239,7 +245,7 @@ def leave_out_failed(
         )
     note = f"{len(errors)} images set aside because they could not be classified."
     return (
-        target.without(failed, errors, note),
+        target.without(failed, Category.BAD_FILE, errors, note),
         [prediction for prediction in predictions if prediction.error is None],
     )
 

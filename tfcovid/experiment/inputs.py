@@ -10,9 +10,11 @@ import tensorflow as tf
 from flags.config import Config
 from tfcovid.console import counting_bar, say
 from tfcovid.data.augment import Augmentation
-from tfcovid.data.dataset import Dataset, cache_folder, load_dataset, read_source
+from tfcovid.data.dataset import Dataset, load_dataset
 from tfcovid.data.pipeline import evaluation_dataset, training_dataset
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.sources.options import SourceOptions
+from tfcovid.data.sources.readers import cache_folder, read_sources
 from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels
@@ -70,11 +72,14 @@ def prepare_data(
     """Returns the data set, read, checked, decoded and split, and says what was found."""
     data = config.data
     with counting_bar(console, "drawing the synthetic sample") as progress:
-        kind, reading = read_source(
-            data.data, data.data_dir, patients=data.patients, progress=progress
+        kinds, reading = read_sources(
+            data.data,
+            data.data_dir,
+            options=SourceOptions(patients=data.patients),
+            progress=progress,
         )
-    say(console, f"data: {kind} in {reading.root}")
-    if kind == "synthetic":
+    say(console, f"data: {', '.join(kinds)} in {reading.root}")
+    if kinds[0] == "synthetic":
         say(
             console,
             "      the embedded SYNTHETIC sample: drawn chest phantoms, no patients; "

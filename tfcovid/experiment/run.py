@@ -13,9 +13,10 @@ from flags import choices, config_json
 from flags.config import Config
 from flags.flag_file import flag_file_lines
 from tfcovid.console import open_console, say
-from tfcovid.data.dataset import Dataset, recognise
+from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.sources.readers import recognise
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data

@@ -12,7 +12,7 @@ import rich.console
 from flags import choices
 from flags.config import ModelConfig
 from tfcovid.console import say
-from tfcovid.data.dataset import cache_folder
+from tfcovid.data.sources.readers import cache_folder
 from tfcovid.models.input_contract import contract_path
 
 PROJECT = pathlib.Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from tfcovid.data.sources.patients import is_lateral, read_patients
+from tfcovid.data.sources.patients import read_patients
 
 
 def _write(path, text):
@@ -47,8 +47,3 @@ def test_ages_are_years_and_nothing_else(tmp_path):
 def test_bad_patients_table_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         read_patients(_write(tmp_path / "p.csv", text))
-
-
-def test_lateral_views_are_known_in_both_spellings():
-    views = pd.Series(["L", "lateral", "PA", "AP Supine", None], dtype="str")
-    assert is_lateral(views).tolist() == [True, True, False, False, False]

@@ -13,12 +13,14 @@ from collections.abc import Collection
 import pandas as pd
 
 from tfcovid.data.sources.coronahack_names import GUESS, KERMANY, patients_from_names, source_of
-from tfcovid.data.sources.patients import is_lateral, read_patients
+from tfcovid.data.sources.patients import read_patients
 from tfcovid.data.sources.reading import (
-    REJECTED_COLUMNS,
     ROW_COLUMNS,
+    TEXT,
+    Category,
     Finding,
     Reading,
+    aside,
     listing,
     read_table,
     text_columns,
@@ -30,6 +32,8 @@ IMAGE_FOLDER = "Coronahack-Chest-XRay-Dataset"
 
 IMAGE, SPLIT = "X_ray_image_name", "Dataset_type"
 LABEL, CATEGORY, SUBCATEGORY = "Label", "Label_1_Virus_category", "Label_2_Virus_category"
+
+DECLARED = "children of 1 to 5 years from one hospital"
 
 EMPTY = ""
 # From the general to the particular; "Pnemonia" is the publisher's spelling.
@@ -101,14 +105,19 @@ def read(
             f"{folder}: expected the images that {METADATA_NAME} lists in train/ and test/, none "
             f"of the {len(rows)} is there."
         )
-    missing = rows[~found].assign(reason="missing file")
+    missing = rows[~found]
     rows = rows.loc[found, list(ROW_COLUMNS)].reset_index(drop=True)
-    unlisted = sum(map(len, there.values())) - len(rows)
+    unlisted = _unlisted(there, rows, folder.relative_to(root))
     return Reading(
         rows=rows,
-        rejected=missing[list(REJECTED_COLUMNS)].reset_index(drop=True),
-        notes=(*_file_notes(missing, len(rows), unlisted), patients_note, *_content_notes(rows)),
+        rejected=pd.concat([aside(missing, Category.MISSING, "missing file"), unlisted]),
+        notes=(
+            *_file_notes(missing, len(rows), len(unlisted)),
+            patients_note,
+            *_content_notes(rows),
+        ),
         root=root,
+        declared={KERMANY: DECLARED},
     )
 
 
@@ -173,6 +182,16 @@ def _file_names(folder: pathlib.Path) -> set[str]:
         return {entry.name for entry in entries if entry.is_file()}
 
 
+def _unlisted(there: dict[str, set[str]], rows: pd.DataFrame, folder: pathlib.Path) -> pd.DataFrame:
+    """Returns the files that lie in the folders and in no row of the table."""
+    paths = [
+        f"{folder.as_posix()}/{split.lower()}/{name}" for split in there for name in there[split]
+    ]
+    others = sorted(set(paths) - set(rows["path"]))
+    files = pd.DataFrame({"image": others, "path": others}, dtype=TEXT)
+    return aside(files, Category.UNLISTED, f"{METADATA_NAME} does not list this file")
+
+
 def _patients_file(
     root: pathlib.Path, patients: str | os.PathLike[str] | None
 ) -> pathlib.Path | None:
@@ -199,6 +218,7 @@ def _with_patients(
     rows = rows.assign(
         patient_id=source + ":" + patient,
         source=source,
+        pathologies=pd.Series(pd.NA, rows.index, TEXT),
         view=known["view"],
         sex=known["sex"],
         age=known["age"].astype("float64"),
@@ -239,14 +259,8 @@ def _content_notes(rows: pd.DataFrame) -> list[str]:
     ]
     if (rows["source"].eq(KERMANY) & rows["age"].isna()).any():
         notes.append(
-            f"Source {KERMANY}: children of 1 to 5 years from one hospital, as its publisher "
-            "declares; the data set has no ages, so the column age stays empty for them."
-        )
-    lateral = is_lateral(rows["view"])
-    if lateral.any():
-        notes.append(
-            f"{int(lateral.sum())} images are lateral views ({_counts(rows['finding'][lateral])})"
-            "; they stay in."
+            f"Source {KERMANY}: {DECLARED}, as its publisher declares; the data set has no ages, "
+            "so the column age stays empty for them."
         )
     return notes
 

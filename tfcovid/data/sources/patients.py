@@ -10,7 +10,6 @@ from tfcovid.data.sources.reading import TEXT, read_table
 IMAGE_COLUMNS = ("image", "filename")
 PATIENT_COLUMNS = ("patient_id", "patientid")
 OPTIONAL_COLUMNS = ("view", "sex", "age", "source")
-LATERAL_VIEWS = ("L", "Lateral")
 
 
 def read_patients(path: pathlib.Path) -> pd.DataFrame:
@@ -43,11 +42,6 @@ def read_patients(path: pathlib.Path) -> pd.DataFrame:
         known[column] = table[column] if column in table else pd.Series(pd.NA, table.index, TEXT)
     known["age"] = _years(known["age"], path)
     return known.groupby("image", sort=False).first()
-
-
-def is_lateral(views: pd.Series) -> pd.Series:
-    """Returns which views are known to be lateral ones, bool [n]."""
-    return views.str.lower().isin([view.lower() for view in LATERAL_VIEWS])
 
 
 def _one_of(table: pd.DataFrame, columns: tuple[str, ...], path: pathlib.Path) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ ROW_COLUMNS = (
     "image",
     "path",
     "finding",
+    "pathologies",
     "official_split",
     "patient_id",
     "source",
@@ -22,21 +23,58 @@ ROW_COLUMNS = (
     "sex",
     "age",
 )
-REJECTED_COLUMNS = ("image", "path", "reason")
+REJECTED_COLUMNS = ("image", "path", "reason", "category")
 MAX_NAMES_IN_A_NOTE = 10
 
 
 class Finding(enum.StrEnum):
-    """What the publisher says an X-ray shows: the vocabulary that all readers share."""
+    """What the publisher says an X-ray shows: the vocabulary that all readers share.
+
+    A cause that is not known stays open: PNEUMONIA says nothing of the germ, and OTHER nothing at
+    all but that the film is neither normal nor one of a pneumonia.
+    """
 
     NORMAL = "Normal"
+    PNEUMONIA = "Pneumonia"
     BACTERIAL = "Bacterial"
+    CHLAMYDOPHILA = "Chlamydophila"
+    E_COLI = "E. coli"
+    KLEBSIELLA = "Klebsiella"
+    LEGIONELLA = "Legionella"
+    MYCOPLASMA = "Mycoplasma"
+    STREPTOCOCCUS = "Streptococcus"
     VIRAL = "Viral"
     COVID19 = "COVID-19"
+    INFLUENZA = "Influenza"
+    MERS = "MERS"
     SARS = "SARS"
-    STREPTOCOCCUS = "Streptococcus"
+    VARICELLA = "Varicella"
+    PNEUMOCYSTIS = "Pneumocystis"
+    LIPOID = "Lipoid"
+    LUNG_OPACITY = "Lung opacity"
     ARDS = "ARDS"
     STRESS_SMOKING = "Stress-Smoking"
+    OTHER = "Other finding"
+
+
+class Category(enum.StrEnum):
+    """Why an image is not used: what `rejected.csv` and the audit count by."""
+
+    MISSING = "missing file"
+    BAD_FILE = "bad file"
+    UNLISTED = "not listed"
+    LISTED_TWICE = "listed twice"
+    NOT_XRAY = "no X-ray"
+    LATERAL = "lateral view"
+    NO_CLASS = "no class in the task"
+    COPY = "copy"
+    LABELS_DIFFER = "copies with different labels"
+    NOT_IN_MANIFEST = "not in --manifest"
+    LEFT_OUT = "left out"
+
+
+BROKEN = (Category.MISSING, Category.BAD_FILE)
+"""What is wrong with a data set, not with its use: `--max_set_aside` limits these."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +83,15 @@ class Reading:
 
     Attributes:
       rows: one usable image a row, with the columns ROW_COLUMNS. `image` is the unique example id;
-        `path` is relative to `root`, in posix form; `finding` is a value of Finding; `age` is
-        float64 in years, every other column is text. What is unknown is missing, never guessed.
-      rejected: images that the data set lists and that cannot be used, columns REJECTED_COLUMNS.
+        `path` is relative to `root`, in posix form; `finding` is a value of Finding;
+        `pathologies` are ChestX-ray14's names joined by "|", or "No Finding"; `age` is float64 in
+        years, every other column is text. What is unknown is missing, never guessed.
+      rejected: images of the data set that cannot be used, columns REJECTED_COLUMNS; `category`
+        is a value of Category. A path may stand here and in `rows`: a file that is listed twice.
       notes: lines that a user should read before believing a score on this data.
       root: the folder that the paths are relative to.
+      declared: what the publisher says of the patients of a source and no column holds, in words,
+        by the name of the source; it is shown as declared, never as measured.
 
     Raises:
       ValueError: if `rows` or `rejected` lack a column, or an image id stands twice in `rows`.
@@ -59,6 +101,7 @@ class Reading:
     rejected: pd.DataFrame
     notes: tuple[str, ...]
     root: pathlib.Path
+    declared: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, frame, columns in (
@@ -73,6 +116,23 @@ class Reading:
         twice = self.rows["image"][self.rows["image"].duplicated()]
         if len(twice):
             raise ValueError(f"Reading.rows: image ids must be unique, {twice.iloc[0]} is not.")
+
+
+def aside(rows: pd.DataFrame, category: Category, reason: str | pd.Series) -> pd.DataFrame:
+    """Returns rows as the table of rejected images has them.
+
+    Args:
+      rows: columns image and path.
+      category: what is wrong with all of them.
+      reason: the same for all, or text indexed like `rows`.
+    """
+    table = rows[["image", "path"]].assign(reason=reason, category=str(category))
+    return table[list(REJECTED_COLUMNS)].astype(TEXT)
+
+
+def no_rejected() -> pd.DataFrame:
+    """Returns the table of rejected images without a row."""
+    return pd.DataFrame({column: pd.Series(dtype=TEXT) for column in REJECTED_COLUMNS})
 
 
 def text_columns(frame: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:

@@ -1,0 +1,71 @@
+"""Several data sets as one: names that stay unique, paths from one folder, notes of them all."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import pandas as pd
+
+from tfcovid.data.sources.reading import TEXT, Reading
+
+
+def join_readings(readings: Sequence[Reading]) -> Reading:
+    """Returns what several readers found as one reading.
+
+    Paths become relative to the deepest folder that holds all data sets. The images of the first
+    data set keep their ids; those of the others get their folder's name in front, so that
+    two data sets that use the same file name stay apart.
+
+    Args:
+      readings: one or more, the main data set first.
+
+    Raises:
+      ValueError: if two of them lie in the same folder, or one inside another.
+    """
+    if len(readings) == 1:
+        return readings[0]
+    roots = [reading.root.absolute() for reading in readings]
+    _refuse_nested(roots)
+    shared = pathlib.Path(os.path.commonpath(roots))
+    prefixes = ["", *_names(roots)]
+    rows, rejected = [], []
+    declared: dict[str, str] = {}
+    for reading, root, prefix in zip(readings, roots, prefixes, strict=True):
+        below = root.relative_to(shared).as_posix()
+        rows.append(_moved(reading.rows, below, prefix))
+        rejected.append(_moved(reading.rejected, below, prefix))
+        declared |= reading.declared
+    return Reading(
+        rows=pd.concat(rows, ignore_index=True),
+        rejected=pd.concat(rejected, ignore_index=True),
+        notes=tuple(dict.fromkeys(note for reading in readings for note in reading.notes)),
+        root=shared,
+        declared=declared,
+    )
+
+
+def _moved(frame: pd.DataFrame, below: str, prefix: str) -> pd.DataFrame:
+    image, path = prefix + frame["image"], f"{below}/" + frame["path"]
+    return frame.assign(image=image.astype(TEXT), path=path.astype(TEXT))
+
+
+def _names(roots: Sequence[pathlib.Path]) -> list[str]:
+    """Returns the prefix of each data set but the first: its folder's name, numbered if taken."""
+    taken: dict[str, int] = {}
+    names = []
+    for root in roots[1:]:
+        taken[root.name] = taken.get(root.name, 0) + 1
+        number = taken[root.name]
+        names.append(f"{root.name}/" if number == 1 else f"{root.name}-{number}/")
+    return names
+
+
+def _refuse_nested(roots: Sequence[pathlib.Path]) -> None:
+    resolved = [root.resolve() for root in roots]
+    for i, inner in enumerate(resolved):
+        for outer in resolved[:i] + resolved[i + 1 :]:
+            if inner.is_relative_to(outer):
+                raise ValueError(
+                    f"--extra_data_dir: {inner} lies in {outer}, which is read too: its images "
+                    "would count twice; name folders that lie side by side"
+                )
