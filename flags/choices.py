@@ -16,11 +16,12 @@ class Task(enum.StrEnum):
     ETIOLOGY = enum.auto()
     VIRAL = enum.auto()
     LUNG_OPACITY = enum.auto()
+    SOURCE = enum.auto()
 
     @property
-    def num_classes(self) -> int:
-        """The number of classes, 2 or more."""
-        return _NUM_CLASSES[self]
+    def num_classes(self) -> int | None:
+        """The number of classes, 2 or more; None where the data decides it."""
+        return _NUM_CLASSES.get(self)
 
 
 _NUM_CLASSES = {
@@ -45,6 +46,26 @@ class Data(enum.StrEnum):
 
     SYNTHETIC = enum.auto()
     CORONAHACK = enum.auto()
+    COVID_CHESTXRAY = enum.auto()
+    RADIOGRAPHY = enum.auto()
+    NIH14 = enum.auto()
+    FOLDERS = enum.auto()
+    CSV = enum.auto()
+    CT_SLICES = enum.auto()
+
+
+class LateralViews(enum.StrEnum):
+    """What happens to images that are known to be lateral views."""
+
+    SET_ASIDE = enum.auto()
+    KEEP = enum.auto()
+
+
+class Copies(enum.StrEnum):
+    """How copies of one image are looked for."""
+
+    CONTENT = enum.auto()
+    BYTES = enum.auto()
 
 
 class Split(enum.StrEnum):
@@ -53,6 +74,7 @@ class Split(enum.StrEnum):
     PATIENT = enum.auto()
     OFFICIAL = enum.auto()
     KFOLD = enum.auto()
+    LEAVE_ONE_SOURCE_OUT = enum.auto()
 
 
 class View(enum.StrEnum):

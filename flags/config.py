@@ -23,6 +23,7 @@ from flags.learning_config import (
     ModelConfig,
     TrainingConfig,
 )
+from flags.source_config import SourceConfig
 
 __all__ = [
     "INVERSE_FREQUENCY",
@@ -33,6 +34,7 @@ __all__ = [
     "LossConfig",
     "ModelConfig",
     "RunConfig",
+    "SourceConfig",
     "TrainingConfig",
 ]
 
@@ -63,6 +65,7 @@ class Config:
         the message names the flags.
     """
 
+    sources: SourceConfig = dataclasses.field(default_factory=SourceConfig)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

@@ -96,7 +96,7 @@ def _typed(hint: Any, where: str, value: Any) -> Any:
                 return float(value)
         elif typing.get_origin(kind) is tuple:
             if isinstance(value, list):
-                return tuple(_typed(float, where, item) for item in value)
+                return tuple(_typed(typing.get_args(kind)[0], where, item) for item in value)
         elif isinstance(value, str) and _is_word_of(kind, value):
             return kind(value)
     raise ValueError(f"{where}: expected {_words(alternatives)}, got {value!r}")

@@ -1,4 +1,4 @@
-"""What a run is asked to do with the data: frozen, checked dataclasses."""
+"""What a run is asked to do with the images: frozen, checked dataclasses."""
 
 import dataclasses
 import pathlib
@@ -20,13 +20,12 @@ class DataConfig(RangeChecked):
 
     Attributes:
       task: what is told apart.
-      data: the data set's kind; None when it is to be recognised from `data_dir`.
-      data_dir: the data set's folder; None for the embedded synthetic sample.
-      patients: CSV that maps images to patients, or None.
+      copies: how copies of one image are looked for: by content, or by their bytes only.
       manifest: CSV with a split made earlier, or None; it overrides `split`.
       split: how the images are divided.
       folds: number of folds, >= 2; read under `split` kfold.
       fold: which fold is the test split, 0..folds-1; read under `split` kfold.
+      held_out_source: the source that is tested on, read under `split` leave_one_source_out.
       test_fraction: share of the patients in the test split, in (0, 1); read under
         `split` patient.
       validation_fraction: share of the patients in the validation split, in (0, 1).
@@ -42,13 +41,12 @@ class DataConfig(RangeChecked):
     """
 
     task: choices.Task = choices.Task.MULTICLASS
-    data: choices.Data | None = choices.Data.SYNTHETIC
-    data_dir: pathlib.Path | None = None
-    patients: pathlib.Path | None = None
+    copies: choices.Copies = choices.Copies.CONTENT
     manifest: pathlib.Path | None = None
     split: choices.Split = choices.Split.PATIENT
     folds: int = within(Interval(2), 5)
     fold: int = 0
+    held_out_source: str | None = None
     test_fraction: float = within(BETWEEN_0_AND_1, 0.2)
     validation_fraction: float = within(BETWEEN_0_AND_1, 0.15)
     image_size: int = within(Interval(32, 2048), 64)
@@ -66,6 +64,11 @@ class DataConfig(RangeChecked):
             raise ValueError(
                 f"--fold={self.fold}: expected 0..{self.folds - 1}, because --folds={self.folds}"
             )
+        if self.split is choices.Split.LEAVE_ONE_SOURCE_OUT and not self.held_out_source:
+            raise ValueError(
+                "--split=leave_one_source_out without --held_out_source: name the source that is "
+                "tested on, as it stands in the column source of manifest.csv"
+            )
         if (
             self.split is choices.Split.PATIENT
             and self.test_fraction + self.validation_fraction >= 1
@@ -74,26 +77,6 @@ class DataConfig(RangeChecked):
                 f"--test_fraction={self.test_fraction} and "
                 f"--validation_fraction={self.validation_fraction} leave nothing to train on: "
                 "expected a sum below 1"
-            )
-        self._check_folder()
-
-    def _check_folder(self) -> None:
-        if self.data is choices.Data.SYNTHETIC:
-            if self.data_dir is not None:
-                raise ValueError(
-                    f"--data=synthetic with --data_dir={self.data_dir}: "
-                    "the synthetic images are made, not read; drop --data_dir, or let --data name "
-                    "what lies there"
-                )
-            if self.patients is not None:
-                raise ValueError(
-                    f"--patients={self.patients} without --data_dir: "
-                    "the synthetic sample brings its own patients; drop it or add --data_dir"
-                )
-        elif self.data_dir is None:
-            raise ValueError(
-                f"--data={self.data} without --data_dir: add the folder it lies in, "
-                "or use --data=synthetic for the embedded sample"
             )
 
 

@@ -1,4 +1,4 @@
-"""Flags of the data: which images, how they are divided, how they are read."""
+"""Flags of the images: what is told apart, how they are divided, how they are read."""
 
 from absl import flags as absl_flags
 
@@ -19,23 +19,8 @@ TASK = absl_flags.DEFINE_enum_class(
     choices.Task,
     "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
     "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19), "
-    "viral (Normal, Viral, COVID-19) or lung_opacity (Normal, Lung opacity, Viral, COVID-19).",
-)
-DATA = absl_flags.DEFINE_enum_class(
-    "data",
-    None,
-    choices.Data,
-    "Kind of data set. Not given: recognised from --data_dir, or the embedded synthetic "
-    "sample where there is no --data_dir.",
-)
-DATA_DIR = absl_flags.DEFINE_string(
-    "data_dir", None, "Folder of the data set. Not given: the embedded synthetic sample."
-)
-PATIENTS = absl_flags.DEFINE_string(
-    "patients",
-    None,
-    "CSV that maps images to patients (columns image or filename, patient_id or patientid), "
-    "where the data set itself does not.",
+    "viral (Normal, Viral, COVID-19), lung_opacity (Normal, Lung opacity, Viral, COVID-19) or "
+    "source (which data set an image is from: a control).",
 )
 MANIFEST = absl_flags.DEFINE_string(
     "manifest",
@@ -48,7 +33,8 @@ SPLIT = absl_flags.DEFINE_enum_class(
     None,
     choices.Split,
     "How the images are divided: patient (by patient, stratified; the default), official "
-    "(the data set's own test split) or kfold (fold --fold of --folds is the test split).",
+    "(the data set's own test split), kfold (fold --fold of --folds is the test split) or "
+    "leave_one_source_out (--held_out_source is the test split).",
 )
 FOLDS = absl_flags.DEFINE_integer(
     "folds", None, f"Number of folds under --split=kfold (default: {_DEFAULTS.folds})."
@@ -57,6 +43,9 @@ FOLD = absl_flags.DEFINE_integer(
     "fold",
     None,
     f"The fold that is the test split under --split=kfold, from 0 (default: {_DEFAULTS.fold}).",
+)
+HELD_OUT_SOURCE = absl_flags.DEFINE_string(
+    "held_out_source", None, "The source tested on under --split=leave_one_source_out."
 )
 TEST_FRACTION = absl_flags.DEFINE_float(
     "test_fraction",
@@ -80,6 +69,13 @@ VIEW = absl_flags.DEFINE_enum_class(
     _DEFAULTS.view,
     choices.View,
     "Which part of the image the network sees; all but full are controls.",
+)
+COPIES = absl_flags.DEFINE_enum_class(
+    "copies",
+    _DEFAULTS.copies,
+    choices.Copies,
+    "Copies of one image are found by content, whatever their size, codec or crop, or by their "
+    "bytes only.",
 )
 CACHE = absl_flags.DEFINE_enum_class(
     "cache",

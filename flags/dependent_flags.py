@@ -30,6 +30,7 @@ _RULES = (
     _ActsUnder("effective_number_beta", "imbalance", (choices.Imbalance.EFFECTIVE_NUMBER,)),
     _ActsUnder("folds", "split", (choices.Split.KFOLD,)),
     _ActsUnder("fold", "split", (choices.Split.KFOLD,)),
+    _ActsUnder("held_out_source", "split", (choices.Split.LEAVE_ONE_SOURCE_OUT,)),
     _ActsUnder("test_fraction", "split", (choices.Split.PATIENT,)),
     # auto may choose mixed_float16, so the scale may be given with it.
     _ActsUnder(
@@ -39,7 +40,15 @@ _RULES = (
     ),
 )
 
-_IN_MANIFEST = ("split", "folds", "fold", "test_fraction", "validation_fraction", "patients")
+_IN_MANIFEST = (
+    "split",
+    "folds",
+    "fold",
+    "held_out_source",
+    "test_fraction",
+    "validation_fraction",
+    "patients",
+)
 """Flags that --manifest answers: the file holds the split and the patients."""
 
 

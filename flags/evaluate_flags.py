@@ -2,7 +2,7 @@
 
 from absl import flags as absl_flags
 
-from flags import choices, data_flags, run_flags
+from flags import choices, data_flags, run_flags, source_flags
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
@@ -10,9 +10,10 @@ absl_flags.disclaim_key_flags()
 
 USED = (
     run_flags.WORKDIR,
-    data_flags.DATA_DIR,
-    data_flags.DATA,
-    data_flags.PATIENTS,
+    source_flags.DATA_DIR,
+    source_flags.DATA,
+    source_flags.PATIENTS,
+    source_flags.LATERAL_VIEWS,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
 )

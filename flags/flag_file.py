@@ -28,7 +28,7 @@ def _line(name: str, value: Any, asked: Config) -> str:
         return "# --workdir is not repeated: each run has a folder of its own"
     if not acts(name, asked):
         return f"# --{name} does not act here"
-    if value is None and name not in _NONE_IS_A_VALUE:
+    if (value is None or value == ()) and name not in _NONE_IS_A_VALUE:
         return f"# --{name} is not set"
     return f"--{name}={_text(value)}"
 

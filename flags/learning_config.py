@@ -107,6 +107,11 @@ class LossConfig(RangeChecked):
         """Raises ValueError unless numbers in `focal_alpha` fit the task's classes."""
         if not isinstance(self.focal_alpha, tuple):
             return
+        if task.num_classes is None:
+            raise ValueError(
+                f"--focal_alpha with --task={task}: the data decides how many classes there are; "
+                f"use {INVERSE_FREQUENCY}, none or --imbalance"
+            )
         if task.num_classes == 2:
             expected, range_of_each = 1, BETWEEN_0_AND_1
             words = "one number, the weight of the positive class"

@@ -27,6 +27,7 @@ from flags import (
     loss_flags,
     model_flags,
     run_flags,
+    source_flags,
     training_flags,
 )
 from flags.dependent_flags import let_files_yield, refuse_in_vain
@@ -36,6 +37,7 @@ from flags.preset_files import directly_given, expand_system
 absl_flags.disclaim_key_flags()
 
 FLAG_MODULES = (
+    source_flags,
     data_flags,
     augmentation_flags,
     model_flags,
@@ -122,13 +124,14 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
     if learning_rate is None and weights is not None:
         learning_rate = training_flags.FINE_TUNING_LEARNING_RATE
     alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
-    data = _data_config(flag_values)
+    sources = _source_config(flag_values)
+    sample = sources.data is choices.Data.SYNTHETIC
     epochs = flag_values[training_flags.EPOCHS.name].value
     if epochs is None:
-        sample = data.data is choices.Data.SYNTHETIC
         epochs = training_flags.SAMPLE_EPOCHS if sample else training_flags.FULL_EPOCHS
     result = config.Config(
-        data=data,
+        sources=sources,
+        data=_data_config(flag_values, sample),
         augmentation=_section(config.AugmentationConfig, flag_values),
         model=_section(config.ModelConfig, flag_values, weights=weights),
         loss=_section(config.LossConfig, flag_values, focal_alpha=alpha),
@@ -153,24 +156,31 @@ def _section(kind: type[_Section], flag_values: absl_flags.FlagValues, **resolve
     return kind(**(given | resolved))
 
 
-def _data_config(flag_values: absl_flags.FlagValues) -> config.DataConfig:
-    data = flag_values[data_flags.DATA.name].value
+def _source_config(flag_values: absl_flags.FlagValues) -> config.SourceConfig:
+    data = flag_values[source_flags.DATA.name].value
     data_dir = _path(flag_values, "data_dir")
     if data is None and data_dir is None:
         data = choices.Data.SYNTHETIC
-    image_size = flag_values[data_flags.IMAGE_SIZE.name].value
-    if image_size is None:
-        image_size = (
-            data_flags.SAMPLE_IMAGE_SIZE
-            if data is choices.Data.SYNTHETIC
-            else data_flags.FULL_IMAGE_SIZE
-        )
     return _section(
-        config.DataConfig,
+        config.SourceConfig,
         flag_values,
         data=data,
         data_dir=data_dir,
+        extra_data_dir=tuple(flag_values[source_flags.EXTRA_DATA_DIR.name].value or ()),
         patients=_path(flag_values, "patients"),
+        table=_path(flag_values, "table"),
+        columns=tuple(flag_values[source_flags.COLUMNS.name].value or ()),
+        label_names=tuple(flag_values[source_flags.LABEL_NAMES.name].value or ()),
+    )
+
+
+def _data_config(flag_values: absl_flags.FlagValues, sample: bool) -> config.DataConfig:
+    image_size = flag_values[data_flags.IMAGE_SIZE.name].value
+    if image_size is None:
+        image_size = data_flags.SAMPLE_IMAGE_SIZE if sample else data_flags.FULL_IMAGE_SIZE
+    return _section(
+        config.DataConfig,
+        flag_values,
         manifest=_path(flag_values, "manifest"),
         image_size=image_size,
     )
@@ -207,10 +217,16 @@ def _focal_alpha(text: str | None) -> config.FocalAlpha:
 
 def _check_paths(asked: config.Config) -> None:
     """Raises ValueError if a folder or file that is to be read is not there."""
-    if asked.data.data_dir is not None and not asked.data.data_dir.is_dir():
-        raise ValueError(f"--data_dir={asked.data.data_dir}: expected a folder that exists")
+    folders = [
+        ("data_dir", asked.sources.data_dir),
+        *(("extra_data_dir", folder) for _, folder in asked.sources.places()),
+    ]
+    for name, folder in folders:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"--{name}={folder}: expected a folder that exists")
     files = {
-        "patients": asked.data.patients,
+        "patients": asked.sources.patients,
+        "table": asked.sources.table,
         "manifest": asked.data.manifest,
         "weights": asked.model.weights,
     }

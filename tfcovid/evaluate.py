@@ -8,7 +8,7 @@ decision rule is the run's own and is not chosen anew.
 import pathlib
 from collections.abc import Sequence
 
-from flags import data_flags, evaluate_flags, parse, run_flags
+from flags import data_flags, evaluate_flags, parse, run_flags, source_flags
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 
@@ -27,9 +27,9 @@ def evaluate(argv: Sequence[str]) -> None:
 
     evaluate_run(
         pathlib.Path(run_flags.WORKDIR.value),
-        kind=data_flags.DATA.value,
-        data_dir=optional_path(data_flags.DATA_DIR.value),
-        patients=optional_path(data_flags.PATIENTS.value),
+        kind=source_flags.DATA.value,
+        data_dir=optional_path(source_flags.DATA_DIR.value),
+        patients=optional_path(source_flags.PATIENTS.value),
         on_bad_image=data_flags.ON_BAD_IMAGE.value,
         max_pixels=data_flags.MAX_PIXELS.value,
     )

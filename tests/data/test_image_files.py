@@ -115,6 +115,6 @@ def test_progress_ends_at_all_files(tmp_path):
 
 def test_no_file_at_all_gives_empty_tables(tmp_path):
     facts, rejected = _scan(tmp_path, {})
-    assert facts.columns.tolist() == ["sha256", "width", "height", "mode"]
+    assert facts.columns.tolist() == ["sha256", "width", "height", "mode", "format"]
     assert facts.empty
     assert rejected.empty

@@ -226,7 +226,8 @@ def test_real_manifest_says_that_covid19_equals_its_source_and_splits_by_patient
         "Normal": 1576,
         "COVID-19": 55,
     }
-    assert any("55 of 55 COVID-19 images come from ieee8023" in note for note in manifest.notes)
+    notes = source_notes(frame)
+    assert any("55 of 55 COVID-19 images come from ieee8023" in note for note in notes)
     frame["split"] = split_by_group(frame, test_fraction=0.2, validation_fraction=0.1, seed=0)
     assert frame.groupby("patient_id")["split"].nunique().max() == 1
     assert frame.groupby("sha256")["split"].nunique().max() == 1

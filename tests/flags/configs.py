@@ -31,18 +31,32 @@ def _ranged(kind: type, *names: str) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @st.composite
+def source_configs(draw: st.DrawFn) -> config.SourceConfig:
+    if draw(st.booleans()):
+        return config.SourceConfig(data=choices.Data.SYNTHETIC)
+    extra = st.lists(_PATHS | _PATHS.map(lambda text: f"coronahack:{text}"), max_size=2)
+    return config.SourceConfig(
+        data=draw(st.sampled_from([None, choices.Data.CORONAHACK])),
+        data_dir=draw(_paths()),
+        extra_data_dir=tuple(draw(extra)),
+        patients=draw(st.none() | _paths()),
+        table=draw(st.none() | _paths()),
+        columns=draw(st.sampled_from([(), ("path:file", "finding:a b")])),
+        label_names=draw(st.sampled_from([(), ("nad:Normal",)])),
+        lateral_views=draw(st.sampled_from(choices.LateralViews)),
+    )
+
+
+@st.composite
 def data_configs(draw: st.DrawFn) -> config.DataConfig:
-    synthetic = draw(st.booleans())
     folds = draw(st.integers(2, 20))
+    split = draw(st.sampled_from(choices.Split))
     return config.DataConfig(
         task=draw(st.sampled_from(choices.Task)),
-        data=choices.Data.SYNTHETIC
-        if synthetic
-        else draw(st.sampled_from([None, choices.Data.CORONAHACK])),
-        data_dir=None if synthetic else draw(_paths()),
-        patients=None if synthetic else draw(st.none() | _paths()),
         manifest=draw(st.none() | _paths()),
-        split=draw(st.sampled_from(choices.Split)),
+        split=split,
+        held_out_source="ieee8023" if split is choices.Split.LEAVE_ONE_SOURCE_OUT else None,
+        copies=draw(st.sampled_from(choices.Copies)),
         folds=folds,
         fold=draw(st.integers(0, folds - 1)),
         test_fraction=draw(st.floats(0.01, 0.49)),
@@ -68,7 +82,10 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
 @st.composite
 def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
     imbalance = draw(st.sampled_from(choices.Imbalance))
-    if task.num_classes == 2:
+    numbers: st.SearchStrategy[config.FocalAlpha]
+    if task.num_classes is None:
+        numbers = st.none()  # the data decides how many numbers there are
+    elif task.num_classes == 2:
         numbers = st.tuples(st.floats(0, 1, exclude_min=True, exclude_max=True))
     else:
         numbers = st.tuples(*[st.floats(0.01, 50)] * task.num_classes)
@@ -103,6 +120,7 @@ def configs(draw: st.DrawFn) -> config.Config:
     )
     epochs = draw(st.integers(1, 50))
     return config.Config(
+        sources=draw(source_configs()),
         data=data,
         augmentation=config.AugmentationConfig(
             horizontal_flip=draw(st.booleans()),

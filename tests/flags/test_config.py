@@ -25,7 +25,7 @@ def _without_weights(**values):
 def test_the_default_config_is_the_main_job_on_the_embedded_sample():
     asked = config.Config()
     assert asked.data.task is choices.Task.MULTICLASS
-    assert asked.data.data is choices.Data.SYNTHETIC
+    assert asked.sources.data is choices.Data.SYNTHETIC
     assert asked.data.image_size == 64
     assert asked.loss.loss is choices.Loss.FOCAL
     assert asked.model.backbone is choices.Backbone.RESNET50
@@ -84,17 +84,44 @@ def test_fractions_that_leave_no_training_images_are_refused_with_both_flags():
 
 def test_a_folder_beside_the_synthetic_sample_is_refused():
     with pytest.raises(ValueError, match="--data=synthetic with --data_dir=films"):
-        config.DataConfig(data_dir=pathlib.Path("films"))
+        config.SourceConfig(data_dir=pathlib.Path("films"))
 
 
 def test_patients_without_a_folder_are_refused():
     with pytest.raises(ValueError, match=r"--patients=p\.csv without --data_dir"):
-        config.DataConfig(patients=pathlib.Path("p.csv"))
+        config.SourceConfig(patients=pathlib.Path("p.csv"))
 
 
 def test_a_real_data_set_without_its_folder_is_refused():
     with pytest.raises(ValueError, match="--data=coronahack without --data_dir"):
-        config.DataConfig(data=choices.Data.CORONAHACK)
+        config.SourceConfig(data=choices.Data.CORONAHACK)
+
+
+def test_a_further_data_set_beside_the_synthetic_sample_is_refused():
+    with pytest.raises(ValueError, match="--extra_data_dir=films without --data_dir"):
+        config.SourceConfig(extra_data_dir=("films",))
+
+
+def test_a_further_data_set_may_name_its_kind():
+    places = config.SourceConfig(
+        data=None, data_dir=pathlib.Path("a"), extra_data_dir=("b", "covid_chestxray:c", "d:e")
+    ).places()
+    assert places == (
+        (None, pathlib.Path("b")),
+        (choices.Data.COVID_CHESTXRAY, pathlib.Path("c")),
+        (None, pathlib.Path("d:e")),
+    )
+
+
+@pytest.mark.parametrize("texts", [("path",), (":file",), ("path:",), ("path:a", "path:b")])
+def test_what_is_no_pair_is_refused(texts):
+    with pytest.raises(ValueError, match=r"--columns=.*expected pairs A:B, each A once"):
+        config.SourceConfig(columns=texts)
+
+
+def test_leaving_a_source_out_needs_its_name():
+    with pytest.raises(ValueError, match="--split=leave_one_source_out without --held_out_source"):
+        config.DataConfig(split=choices.Split.LEAVE_ONE_SOURCE_OUT)
 
 
 def test_frozen_batch_norm_on_random_weights_is_refused():
@@ -165,7 +192,15 @@ def test_alpha_that_does_not_fit_the_classes_is_refused_with_the_task(task, alph
         )
 
 
-@pytest.mark.parametrize("task", choices.Task)
+def test_alpha_in_numbers_is_refused_where_the_data_decides_the_classes():
+    with pytest.raises(ValueError, match="--focal_alpha with --task=source: the data decides"):
+        config.Config(
+            data=config.DataConfig(task=choices.Task.SOURCE),
+            loss=config.LossConfig(focal_alpha=(0.5, 0.5)),
+        )
+
+
+@pytest.mark.parametrize("task", [task for task in choices.Task if task.num_classes])
 def test_alpha_with_one_number_per_class_is_accepted(task):
     alpha = (0.25,) if task.num_classes == 2 else (2.0,) * task.num_classes
     asked = config.Config(

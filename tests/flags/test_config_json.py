@@ -34,7 +34,7 @@ def _broken(section, name, value):
         ("augmentation", "zoom", None, r"augmentation\.zoom: expected float, got None"),
         ("augmentation", "horizontal_flip", 1, r"expected bool, got 1"),
         ("data", "task", "cancer", r"data\.task: expected Task, got 'cancer'"),
-        ("data", "data_dir", 3, r"data\.data_dir: expected Path or NoneType, got 3"),
+        ("sources", "data_dir", 3, r"sources\.data_dir: expected Path or NoneType, got 3"),
         ("loss", "focal_alpha", ["a"], r"loss\.focal_alpha: expected float, got 'a'"),
         ("loss", "focal_gamma", -1, r"--focal_gamma=-1\.0: expected a number of at least 0"),
         ("run", "colour", "red", r"run: missing fields none, unknown fields \['colour'\]"),

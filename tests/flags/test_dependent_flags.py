@@ -91,7 +91,7 @@ def test_what_a_preset_sets_yields_to_the_loss_given_directly():
 
 
 def test_the_preset_s_synthetic_data_yield_to_a_folder_given_directly(tmp_path):
-    data = _config(_SMOKE, f"--data_dir={tmp_path}").data
+    data = _config(_SMOKE, f"--data_dir={tmp_path}").sources
     assert (data.data, data.data_dir) == (None, tmp_path)
 
 

@@ -25,13 +25,20 @@ def _existing(path, folder, name):
 
 
 def _with_existing_paths(asked, folder):
-    data, model = asked.data, asked.model
+    sources, data, model = asked.sources, asked.data, asked.model
     return dataclasses.replace(
         asked,
+        sources=dataclasses.replace(
+            sources,
+            data_dir=None if sources.data_dir is None else folder,
+            extra_data_dir=tuple(
+                f"{kind}:{folder}" if kind else str(folder) for kind, _ in sources.places()
+            ),
+            patients=_existing(sources.patients, folder, "the patients.csv"),
+            table=_existing(sources.table, folder, "the table.csv"),
+        ),
         data=dataclasses.replace(
             data,
-            data_dir=None if data.data_dir is None else folder,
-            patients=_existing(data.patients, folder, "the patients.csv"),
             manifest=_existing(data.manifest, folder, "manifest.csv"),
         ),
         model=dataclasses.replace(

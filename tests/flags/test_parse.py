@@ -74,8 +74,9 @@ def test_parsing_a_command_line_leaves_the_flags_of_the_program_alone():
 
 
 def test_a_data_folder_leaves_the_kind_open_and_the_size_full(folder):
-    data = _config(f"--data_dir={folder}").data
-    assert (data.data, data.data_dir, data.image_size) == (None, folder, 224)
+    asked = _config(f"--data_dir={folder}")
+    assert (asked.sources.data, asked.sources.data_dir) == (None, folder)
+    assert asked.data.image_size == 224
 
 
 def test_the_embedded_sample_has_its_own_size_unless_one_is_given():
@@ -106,7 +107,7 @@ def test_the_learning_rate_is_lower_where_there_are_weights_to_keep(folder):
 
 def test_a_tilde_in_a_path_is_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
-    assert _config("--data_dir=~").data.data_dir == folder
+    assert _config("--data_dir=~").sources.data_dir == folder
 
 
 @pytest.mark.parametrize(

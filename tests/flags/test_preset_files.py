@@ -101,13 +101,23 @@ def test_what_a_preset_may_leave_out_does_not_decide_the_result():
         # Speed, memory and what counts as a usable image.
         *("cache", "cache_budget_mib", "num_parallel_calls", "initial_loss_scale"),
         *("on_bad_image", "max_set_aside", "max_pixels"),
+        # Which images there are: the data set's own, unless the user says more.
+        *(
+            "extra_data_dir",
+            "copies",
+            "lateral_views",
+            "held_out_source",
+            "table",
+            "columns",
+            "label_names",
+        ),
     }
 
 
 def test_the_smoke_preset_is_small_and_crosses_an_epoch_end():
     asked = _parsed(f"--flagfile={PRESETS_FOLDER / 'smoke.cfg'}")
     assert asked.model.backbone == "tiny"
-    assert asked.data.data == "synthetic"
+    assert asked.sources.data == "synthetic"
     assert 2 <= asked.training.epochs <= 3
 
 

@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from tfcovid.data.copies.merging import merge_copies
+from tfcovid.data.copies.search import find_copies
 from tfcovid.data.image_store import ImageStore
-from tfcovid.data.manifest import Manifest, build_manifest, check_classes
+from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
 from tfcovid.data.tasks import TaskLabels
 
 Progress = Callable[[int, int], None]
+
+NOT_IN_SPLIT = "not in --manifest, or of a patient of the held-out source"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +62,11 @@ def load_dataset(
     max_set_aside: float,
     max_pixels: int,
     num_parallel_calls: int,
+    copies: str = "content",
+    keep_laterals: bool = False,
     scan_progress: Progress | None = None,
     decode_progress: Progress | None = None,
+    copies_progress: Progress | None = None,
 ) -> Dataset:
     """Returns the images of a reading that a task can use, decoded and split.
 
@@ -79,8 +86,11 @@ def load_dataset(
         missing or bad, in [0, 1).
       max_pixels: refuses larger images.
       num_parallel_calls: parallel decodes; 0 lets tf.data choose.
+      copies: 'content' finds copies in another size, codec or crop, 'bytes' equal files only.
+      keep_laterals: whether images known to be lateral views stay.
       scan_progress: called while headers are read.
       decode_progress: called while images are decoded.
+      copies_progress: called while copies are looked for.
 
     Raises:
       ValueError: if an image is bad and on_bad_image is 'fail', too many are set
@@ -103,11 +113,21 @@ def load_dataset(
         progress=decode_progress,
     )
     if failures:
-        manifest = _without(manifest, failures, reading.root, on_bad_image)
+        manifest = without_undecoded(manifest, failures, reading.root, on_bad_image)
     broken = manifest.rejected["category"].isin([str(category) for category in BROKEN])
     _refuse_too_many(int(broken.sum()), len(manifest.frame), max_set_aside)
     # The index still is the place in the image store, whatever is left out.
+    pairs = find_copies(
+        manifest.frame["sha256"],
+        images.thumbnails[manifest.frame.index],
+        by_content=copies == "content",
+        progress=copies_progress,
+    )
+    manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals)
     check_classes(manifest.frame["label"], task_labels, reading.root)
+    if task_labels.column == "finding":
+        notes = (*manifest.notes, *source_notes(manifest.frame))
+        manifest = dataclasses.replace(manifest, notes=notes)
     frame = assign_split(manifest)
     manifest = _without_split(manifest, frame)
     frame = frame[frame["split"].notna()]
@@ -124,7 +144,7 @@ def load_dataset(
     )
 
 
-def _without(
+def without_undecoded(
     manifest: Manifest, failures: Mapping[int, str], root: pathlib.Path, on_bad_image: str
 ) -> Manifest:
     """Returns the manifest without the images that did not decode; the index keeps its gaps."""
@@ -143,6 +163,7 @@ def _without(
     return Manifest(
         frame=manifest.frame.drop(index=bad),
         official=manifest.official.drop(index=bad),
+        formats=manifest.formats.drop(index=bad),
         rejected=rejected.astype(TEXT),
         notes=(*manifest.notes, note),
     )
@@ -153,8 +174,8 @@ def _without_split(manifest: Manifest, frame: pd.DataFrame) -> Manifest:
     missing = frame["split"].isna()
     if not missing.any():
         return manifest
-    others = aside(frame.loc[missing], Category.NOT_IN_MANIFEST, "not in --manifest")
-    note = f"{missing.sum()} images set aside: they are not in --manifest."
+    others = aside(frame.loc[missing], Category.NOT_IN_SPLIT, NOT_IN_SPLIT)
+    note = f"{missing.sum()} images set aside: {NOT_IN_SPLIT}."
     return dataclasses.replace(
         manifest,
         rejected=pd.concat([manifest.rejected, others], ignore_index=True).astype(TEXT),

@@ -37,8 +37,10 @@ def connected_rows(*keys: pd.Series) -> np.ndarray:
     return csgraph.connected_components(graph, directed=False)[1][:num_rows]
 
 
-def assign_groups(patient_ids: pd.Series, sha256: pd.Series) -> pd.Series:
-    """Returns the group of each image: connected by the same patient or by identical bytes.
+def assign_groups(
+    patient_ids: pd.Series, sha256: pd.Series, copies: np.ndarray | None = None
+) -> pd.Series:
+    """Returns the group of each image: connected by the same patient, identical bytes or copies.
 
     The name of a group depends on its members only, not on the order of the rows: it is the first
     of its patient ids in the order of text, or the start of its digest where no patient is known.
@@ -47,6 +49,7 @@ def assign_groups(patient_ids: pd.Series, sha256: pd.Series) -> pd.Series:
       patient_ids: text [n]; missing where unknown, and then the image is a group of its own
         unless its bytes stand elsewhere too.
       sha256: hexadecimal digests of the files, text [n].
+      copies: numbers that copies share, int [n], or None where none were looked for.
 
     Returns:
       Group ids, text [n], indexed like `patient_ids`.
@@ -58,7 +61,10 @@ def assign_groups(patient_ids: pd.Series, sha256: pd.Series) -> pd.Series:
         raise ValueError(
             f"assign_groups: expected a SHA-256 for every image, {sha256.isna().sum()} are missing."
         )
-    components = connected_rows(patient_ids, sha256)
+    keys = [patient_ids, sha256]
+    if copies is not None:
+        keys.append(pd.Series(copies, patient_ids.index))
+    components = connected_rows(*keys)
     by_digest = "sha256:" + sha256.str.slice(0, DIGEST_CHARACTERS)
     names = pd.DataFrame({"patient": patient_ids.to_numpy(), "digest": by_digest.to_numpy()})
     first = names.groupby(components).min()

@@ -19,6 +19,7 @@ FACT_TYPES: dict[str, Any] = {
     "width": pd.Int64Dtype(),
     "height": pd.Int64Dtype(),
     "mode": TEXT,
+    "format": TEXT,
 }
 FORMATS = ("JPEG", "PNG", "GIF")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
@@ -49,9 +50,9 @@ def scan_files(
       progress: called with (files done, files in all) now and then; None for silence.
 
     Returns:
-      The facts, indexed by the index of the good rows: sha256 and mode (Pillow's name: "L",
-      "RGB", "I;16" …) text, width and height in pixels; and the rejected rows, columns image,
-      path, reason.
+      The facts, indexed by the index of the good rows: sha256, mode (Pillow's name: "L",
+      "RGB", "I;16" …) and format ("JPEG", "PNG" or "GIF") text, width and height in pixels; and
+      the rejected rows, columns REJECTED_COLUMNS.
 
     Raises:
       ValueError: if max_pixels is out of its range.
@@ -92,8 +93,8 @@ def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> st
     return header if isinstance(header, str) else None
 
 
-def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str] | str:
-    """Returns (sha256, width, height, mode) of a file, or why it is no usable image."""
+def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
+    """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -104,13 +105,13 @@ def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int
     return hashlib.sha256(content).hexdigest(), *header
 
 
-def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str] | str:
-    """Returns (width, height, mode) of an image, or why the bytes are no usable image."""
+def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:
+    """Returns (width, height, mode, format) of an image, or why the bytes are no usable image."""
     if not content:
         return "empty file (0 bytes)"
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height, mode = *image.size, image.mode
+            width, height, mode, kind = *image.size, image.mode, str(image.format)
     except Image.DecompressionBombError:
         return f"too large: more than {max_pixels} pixels"
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
@@ -121,4 +122,4 @@ def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str] |
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
     if min(width, height) < MIN_SIDE_PX:
         return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
-    return width, height, mode
+    return width, height, mode, kind

@@ -7,16 +7,17 @@ none of them comes as a surprise in the middle of an epoch.
 
 import math
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
+from tfcovid.data.decode_files import decode_files
 from tfcovid.data.preprocess import Preprocessing
 
 CACHES = ("auto", "memory", "disk", "none")
@@ -31,6 +32,8 @@ class ImageStore:
       choice: one line for the user: where the images are kept and why.
       image_size: side of the squares in pixels.
       failed: which files did not decode, bool [n]; the caller leaves them out.
+      thumbnails: the whole image of each file, whatever the view, for the search for copies:
+        uint8 [n, THUMBNAIL_PX, THUMBNAIL_PX], zero where it failed.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class ImageStore:
         choice: str,
         pixels: Any,
         failed: np.ndarray,
+        thumbnails: np.ndarray,
     ):
         self.cache = cache
         self.choice = choice
         self.image_size = preprocessing.image_size
         self.failed = failed
+        self.thumbnails = thumbnails
         self._paths = list(paths)
         self._preprocessing = preprocessing
         self._pixels = pixels
@@ -88,14 +93,17 @@ class ImageStore:
             raise ValueError("Expected at least one image to load. Received: no path.")
         cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
         failures: dict[int, str] = {}
+        thumbnails = np.zeros((len(names), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
 
         def fill(pixels: np.ndarray | None) -> None:
-            outcomes = _decode_all(names, preprocessing, num_parallel_calls)
+            outcomes = decode_files(names, preprocessing, num_parallel_calls)
             for index, outcome in enumerate(outcomes):
                 if isinstance(outcome, str):
                     failures[index] = outcome
-                elif pixels is not None:
-                    pixels[index] = outcome
+                else:
+                    square, thumbnails[index] = outcome
+                    if pixels is not None:
+                        pixels[index] = square
                 if progress is not None:
                     progress(index + 1, len(names))
 
@@ -109,7 +117,15 @@ class ImageStore:
             pixels = _on_disk(shape, fill, Path(folder or "."))
         failed = np.zeros(len(names), bool)
         failed[list(failures)] = True
-        store = cls(names, preprocessing, cache=cache, choice=choice, pixels=pixels, failed=failed)
+        store = cls(
+            names,
+            preprocessing,
+            cache=cache,
+            choice=choice,
+            pixels=pixels,
+            failed=failed,
+            thumbnails=thumbnails,
+        )
         return store, failures
 
     def __len__(self) -> int:
@@ -204,31 +220,3 @@ def _on_disk(shape: tuple[int, ...], fill: Callable[[np.ndarray], None], folder:
             return tf.raw_ops.ImmutableConst(
                 dtype=tf.uint8, shape=shape, memory_region_name=file.name
             )
-
-
-def _decode_all(
-    paths: list[str], preprocessing: Preprocessing, num_parallel_calls: int | None
-) -> Iterator[np.ndarray | str]:
-    """Yields, in order, the square of each file, or the reason why there is none."""
-    dataset = tf.data.Dataset.from_tensor_slices(paths).map(
-        lambda path: preprocessing.image_from_bytes(tf.io.read_file(path)),
-        num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    iterator = iter(dataset)
-    # A tf.data iterator goes on after an error, with the element that follows.
-    for _ in paths:
-        try:
-            yield next(iterator).numpy()
-        except tf.errors.OpError as error:
-            yield _reason(error)
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """Returns what TensorFlow says is wrong, without the graph it says it about."""
-    text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", error.message, flags=re.DOTALL)
-    # tf.data names the transformation that failed in front of the reason.
-    text = re.sub(r"Error in user-defined function .*? Iterator::\S+: ", "", text)
-    text = re.sub(r"assertion failed: \[(.*?)\]", r"\1", text, flags=re.DOTALL)
-    lines = [line.strip(" .\t") for line in text.splitlines()]
-    return next((line for line in lines if line), "does not decode")

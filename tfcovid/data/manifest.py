@@ -49,14 +49,25 @@ class Manifest:
         `fold` are missing until a split fills them.
       official: the publisher's split of each image, "TRAIN" or "TEST", missing where there is
         none; indexed like `frame`.
-      rejected: the images left out, columns image, path, reason.
+      formats: what each file is, "JPEG", "PNG", "GIF" or "DICOM"; indexed like `frame`.
+      rejected: the images left out, columns REJECTED_COLUMNS.
       notes: lines that a user should read before believing a score on this data.
     """
 
     frame: pd.DataFrame
     official: pd.Series
+    formats: pd.Series
     rejected: pd.DataFrame
     notes: tuple[str, ...]
+
+    def renumbered(self) -> "Manifest":
+        """Returns the manifest with the index 0 … n-1, after some images were left out."""
+        return dataclasses.replace(
+            self,
+            frame=self.frame.reset_index(drop=True),
+            official=self.official.reset_index(drop=True),
+            formats=self.formats.reset_index(drop=True),
+        )
 
 
 def build_manifest(
@@ -98,15 +109,16 @@ def build_manifest(
     frame = rows.join(facts, how="inner").reset_index(drop=True)
     if every_class or frame.empty:
         check_classes(frame["label"], task_labels, reading.root)
-    official = frame["official_split"].rename("official")
+    official, formats = frame["official_split"].rename("official"), frame["format"]
     frame["group_id"] = assign_groups(frame["patient_id"], frame["sha256"])
     frame = frame.reindex(columns=list(MANIFEST_COLUMNS)).astype(COLUMN_TYPES)
     rejected = pd.concat([reading.rejected, without_class, bad], ignore_index=True)
     return Manifest(
         frame=frame,
         official=official,
+        formats=formats,
         rejected=rejected[list(REJECTED_COLUMNS)].astype(TEXT),
-        notes=(*reading.notes, *_aside_notes(without_class, bad), *source_notes(frame)),
+        notes=(*reading.notes, *_aside_notes(without_class, bad)),
     )
 
 

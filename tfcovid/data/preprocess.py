@@ -146,7 +146,18 @@ class Preprocessing:
         Raises:
           tf.errors.InvalidArgumentError: if the bytes cannot be decoded.
         """
-        return apply_view(square_resize(decode_gray(encoded), self.image_size), self.view)
+        return self.image_from_gray(decode_gray(encoded))
+
+    def image_from_gray(self, gray):
+        """Returns the resized image with the view applied.
+
+        Args:
+          gray: decoded image, uint8 [height, width, 1].
+
+        Returns:
+          uint8 [image_size, image_size, 1].
+        """
+        return apply_view(square_resize(gray, self.image_size), self.view)
 
     def network_input(self, images):
         """Returns the images in the network's range and number of channels.

@@ -21,13 +21,16 @@ MAX_ORDERS = 100
 def split_by_group(
     frame: pd.DataFrame, *, test_fraction: float, validation_fraction: float, seed: int
 ) -> pd.Series:
-    """Returns a random split of whole groups, stratified by class, every class in every split.
+    """Returns a random split of whole groups, stratified by class and source.
+
+    Every class is in every split. A source that has too few groups of a class to be in all three
+    is stratified together with the others.
 
     Fractions count groups, not images: every patient is as likely to be tested as any other. A
     group with images of several classes is stratified by the class that the fewest groups have.
 
     Args:
-      frame: columns label and group_id, n rows.
+      frame: columns label, source and group_id, n rows.
       test_fraction: share of each class's groups, above 0; at least one group is taken.
       validation_fraction: the same; both together below 1.
       seed: another seed gives another split.
@@ -40,7 +43,7 @@ def split_by_group(
         the groups was found that puts every class in every split.
     """
     fractions = {TEST: test_fraction, VALIDATION: validation_fraction}
-    parts = _divide(_classes_of_groups(frame), fractions, seed, "--split=patient")
+    parts = _divide(frame, fractions, seed, "--split=patient")
     return frame["group_id"].map(parts).astype(TEXT).rename("split")
 
 
@@ -88,8 +91,7 @@ def official_split(
             f"--split=official: expected every patient in TRAIN or in TEST, {len(torn)} stand in "
             f"both ({listing(torn)}); use --split=patient."
         )
-    members = _classes_of_groups(frame[~in_test])
-    parts = _divide(members, {VALIDATION: validation_fraction}, seed, "--split=official")
+    parts = _divide(frame[~in_test], {VALIDATION: validation_fraction}, seed, "--split=official")
     return frame["group_id"].map(parts).fillna(TEST).astype(TEXT).rename("split")
 
 
@@ -123,11 +125,10 @@ def kfold_split(
     members = _classes_of_groups(frame)
     _check_group_counts(members, folds, "--split=kfold")
     ordered = frame[["label", "group_id"]].reset_index(drop=True).sort_values(["group_id", "label"])
+    stratum = ordered["group_id"].map(_strata(frame, members, folds))
     folder = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     fold_of = pd.Series(0, index=members.index, dtype="Int64")
-    for number, (_, rows) in enumerate(
-        folder.split(ordered, ordered["label"], ordered["group_id"])
-    ):
+    for number, (_, rows) in enumerate(folder.split(ordered, stratum, ordered["group_id"])):
         fold_of[ordered["group_id"].iloc[rows].unique()] = number
     for number in range(folds):
         absent = members.columns[~members[fold_of == number].any()]
@@ -137,11 +138,58 @@ def kfold_split(
                 f"{', '.join(absent)} (groups: {_counts(members)}); use fewer --folds or another "
                 "--seed."
             )
-    rest = members[fold_of != fold]
-    parts = _divide(rest, {VALIDATION: validation_fraction}, seed, "--split=kfold")
     groups = frame["group_id"]
+    rest = frame[groups.map(fold_of) != fold]
+    parts = _divide(rest, {VALIDATION: validation_fraction}, seed, "--split=kfold")
     split = groups.map(parts).fillna(TEST).astype(TEXT)
     return pd.DataFrame({"split": split, "fold": groups.map(fold_of).astype("Int64")})
+
+
+def source_split(
+    frame: pd.DataFrame, *, held_out: str, validation_fraction: float, seed: int
+) -> pd.Series:
+    """Returns the split in which one source is tested on and the others are trained on.
+
+    Images of other sources that hang together with the held-out one, by patient or as copies, are
+    in no split: trained on they would leak, tested on they would not be of that source.
+
+    Args:
+      frame: columns label, source and group_id, n rows.
+      held_out: name of the source that is the test split.
+      validation_fraction: share of each class's other groups, between 0 and 1.
+      seed: another seed gives another validation split.
+
+    Returns:
+      "train", "validation", "test" or missing, text [n], indexed like `frame`.
+
+    Raises:
+      ValueError: if there is no such source or no other, if it lacks a class, or the others have
+        fewer than 2 groups of one.
+    """
+    sources = sorted(frame["source"].dropna().unique())
+    if held_out not in sources or len(sources) < 2:
+        raise ValueError(
+            f"--held_out_source={held_out}: expected one of several sources of the data, which are "
+            f"{', '.join(sources)}."
+        )
+    in_test = frame["source"] == held_out
+    touched = frame["group_id"].isin(frame.loc[in_test, "group_id"])
+    absent = sorted(set(frame["label"]) - set(frame["label"][in_test]))
+    if absent:
+        raise ValueError(
+            f"--held_out_source={held_out}: expected every class in it, it has no "
+            f"{', '.join(absent)}; hold out another source, or choose a --task that it has."
+        )
+    missing = sorted(set(frame["label"]) - set(frame["label"][~touched]))
+    if missing:
+        raise ValueError(
+            f"--held_out_source={held_out}: the other sources have no {', '.join(missing)} to "
+            "train on; hold out another source."
+        )
+    flag = "--split=leave_one_source_out"
+    parts = _divide(frame[~touched], {VALIDATION: validation_fraction}, seed, flag)
+    split = frame["group_id"].map(parts).astype(TEXT)
+    return split.mask(in_test, TEST).rename("split")
 
 
 def _classes_of_groups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -151,13 +199,11 @@ def _classes_of_groups(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.crosstab(frame["group_id"], frame["label"]) > 0
 
 
-def _divide(
-    members: pd.DataFrame, fractions: Mapping[str, float], seed: int, flag: str
-) -> pd.Series:
+def _divide(frame: pd.DataFrame, fractions: Mapping[str, float], seed: int, flag: str) -> pd.Series:
     """Returns the part of each group: one of `fractions`, or train for the rest.
 
     Args:
-      members: which classes each group has, bool [groups, classes].
+      frame: columns label, source and group_id.
       fractions: share of each class's groups that a part gets, at least one group.
       seed: what the order of the groups comes from.
       flag: what the user asked for, for the messages.
@@ -165,8 +211,9 @@ def _divide(
     if not (all(share > 0 for share in fractions.values()) and sum(fractions.values()) < 1):
         given = ", ".join(f"{part} {share}" for part, share in fractions.items())
         raise ValueError(f"{flag}: expected shares above 0, together below 1. Received: {given}.")
+    members = _classes_of_groups(frame)
     _check_group_counts(members, len(fractions) + 1, flag)
-    stratum = _rarest_class(members)
+    stratum = _strata(frame, members, len(fractions) + 1)
     for attempt in range(MAX_ORDERS):
         parts = pd.Series(TRAIN, index=members.index, dtype=TEXT)
         order = sorted(members.index, key=lambda group: _digest(seed, attempt, group))
@@ -188,6 +235,20 @@ def _divide(
 
 def _digest(seed: int, attempt: int, group: str) -> bytes:
     return hashlib.sha256(f"{seed}/{attempt}/{group}".encode()).digest()
+
+
+def _strata(frame: pd.DataFrame, members: pd.DataFrame, fewest: int) -> pd.Series:
+    """Returns what each group is stratified by: its rarest class, and its source.
+
+    Where a source has fewer than `fewest` groups of a class, these are pooled over the sources.
+    """
+    label = _rarest_class(members)
+    if "source" not in frame:
+        return label
+    source = frame["source"].fillna("").groupby(frame["group_id"]).min()
+    stratum = label + "\n" + source.reindex(label.index)
+    few = stratum.map(stratum.value_counts()) < fewest
+    return stratum.mask(few, label)
 
 
 def _rarest_class(members: pd.DataFrame) -> pd.Series:

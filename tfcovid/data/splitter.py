@@ -7,12 +7,12 @@ import pandas as pd
 
 from tfcovid.data.manifest import Manifest, read_manifest
 from tfcovid.data.sources.reading import listing
-from tfcovid.data.split import kfold_split, official_split, split_by_group
+from tfcovid.data.split import kfold_split, official_split, source_split, split_by_group
 from tfcovid.data.tasks import TaskLabels
 
 # What an earlier manifest decides, and what must be as it was.
 TAKEN = ("split", "fold", "patient_id", "group_id", "view", "sex", "age")
-COMPARED = ("sha256", "path", "label")
+COMPARED = ("sha256", "label")
 
 
 def splitter(
@@ -24,18 +24,21 @@ def splitter(
     validation_fraction: float,
     folds: int,
     fold: int,
+    held_out_source: str | None,
     seed: int,
 ) -> Callable[[Manifest], pd.DataFrame]:
     """Returns the function that fills the split of a manifest.
 
     Args:
-      split: 'patient', 'official' or 'kfold'; read where manifest_file is None.
+      split: 'patient', 'official', 'kfold' or 'leave_one_source_out'; read where manifest_file
+        is None.
       task_labels: the task.
       manifest_file: a manifest.csv whose split is taken over, or None.
       test_fraction: share of the patients, for 'patient'.
       validation_fraction: share of the patients.
       folds: number of folds, for 'kfold'.
       fold: the fold that is the test split, for 'kfold'.
+      held_out_source: the source that is the test split, for 'leave_one_source_out'.
       seed: another seed gives another split.
     """
     if manifest_file is not None:
@@ -73,7 +76,22 @@ def splitter(
             )
         )
 
-    return {"patient": by_patient, "official": official, "kfold": by_fold}[split]
+    def by_source(manifest: Manifest) -> pd.DataFrame:
+        return manifest.frame.assign(
+            split=source_split(
+                manifest.frame,
+                held_out=str(held_out_source),
+                validation_fraction=validation_fraction,
+                seed=seed,
+            )
+        )
+
+    return {
+        "patient": by_patient,
+        "official": official,
+        "kfold": by_fold,
+        "leave_one_source_out": by_source,
+    }[split]
 
 
 def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The classes of each classification task, and which finding belongs to which."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -15,14 +15,16 @@ class TaskLabels:
     Attributes:
       name: the task's name on the command line.
       classes: class names in the order of the network's outputs.
-      class_of: the class of each finding; a finding that is not in it has no class in this task.
+      class_of: the class of each value of `column`; one that is not in it has no class here.
       positive: the class that a two-class task looks for (the second one), else None.
+      column: what a row's class comes from, "finding" or "source".
     """
 
     name: str
     classes: tuple[str, ...]
-    class_of: Mapping[Finding, str]
+    class_of: Mapping[str, str]
     positive: str | None = None
+    column: str = "finding"
 
     def __post_init__(self) -> None:
         strangers = set(self.class_of.values()) ^ set(self.classes)
@@ -52,9 +54,9 @@ OTHER_PNEUMONIAS = (Finding.PNEUMONIA, Finding.PNEUMOCYSTIS, Finding.LIPOID)
 PNEUMONIAS = (*BACTERIA, *VIRUSES, *OTHER_PNEUMONIAS)
 
 
-def _class_of(members: Mapping[str, tuple[Finding, ...]]) -> dict[Finding, str]:
+def _class_of(members: Mapping[str, tuple[Finding, ...]]) -> dict[str, str]:
     """Returns the class of each finding, from the findings of each class."""
-    return {finding: name for name, findings in members.items() for finding in findings}
+    return {str(finding): name for name, findings in members.items() for finding in findings}
 
 
 # Acute respiratory distress (ARDS) and Stress-Smoking name no cause of a pneumonia, and a lung
@@ -129,6 +131,40 @@ TASK_LABELS: dict[str, TaskLabels] = {
 }
 
 
+def source_task(sources: Iterable[str]) -> TaskLabels:
+    """Returns the task of telling which data set an image is from, a control.
+
+    Args:
+      sources: names of the sources; at least two of them differ.
+
+    Raises:
+      ValueError: if there are fewer than two.
+    """
+    names = tuple(sorted(set(sources)))
+    if len(names) < 2:
+        raise ValueError(
+            f"--task=source: expected images of two sources or more, found {len(names)} "
+            f"({', '.join(names) or 'none'}); add another data set with --extra_data_dir"
+        )
+    return TaskLabels(
+        name="source",
+        classes=names,
+        class_of={name: name for name in names},
+        positive=names[1] if len(names) == 2 else None,
+        column="source",
+    )
+
+
+def task_labels_of(task: str, sources: Iterable[str]) -> TaskLabels:
+    """Returns the classes of a task; those of `source` are the sources there are.
+
+    Args:
+      task: its name on the command line.
+      sources: names of the sources, read for `source` only.
+    """
+    return source_task(sources) if task == "source" else TASK_LABELS[task]
+
+
 def label_rows(rows: pd.DataFrame, task_labels: TaskLabels) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns the rows that have a class in the task, and the ones set aside.
 
@@ -140,10 +176,9 @@ def label_rows(rows: pd.DataFrame, task_labels: TaskLabels) -> tuple[pd.DataFram
       The rows that stay, with the column `label` (a class name) added, in their order and with
       their index; and the rows set aside, columns image, path, reason.
     """
-    class_of = {str(finding): label for finding, label in task_labels.class_of.items()}
-    labels = rows["finding"].map(class_of).astype(TEXT)
+    labels = rows[task_labels.column].map(dict(task_labels.class_of)).astype(TEXT)
     stays = labels.notna()
     others = rows.loc[~stays]
-    finding = others["finding"].fillna("(unknown)")
-    reason = f"the task {task_labels.name} has no class for the finding " + finding
+    value = others[task_labels.column].fillna("(unknown)")
+    reason = f"the task {task_labels.name} has no class for the {task_labels.column} " + value
     return rows.loc[stays].assign(label=labels[stays]), aside(others, Category.NO_CLASS, reason)

@@ -18,7 +18,8 @@ from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import read_sources
 from tfcovid.data.sources.reading import TEXT, Category, aside, listing, no_rejected
-from tfcovid.data.tasks import TASK_LABELS, TaskLabels
+from tfcovid.data.tasks import TaskLabels, task_labels_of
+from tfcovid.experiment.inputs import source_options
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import Prediction, load_signature, predict_files
@@ -55,7 +56,8 @@ def evaluate_run(
         raise ValueError(
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
-    task_labels = TASK_LABELS[run_record.read_json(folder.metrics)["task"]]
+    classes = run_record.read_json(folder.labels)
+    task_labels = task_labels_of(run_record.read_json(folder.metrics)["task"], classes)
     config = config_json.from_dict(run_record.read_json(folder.config))
     if data_dir is None:
         target = own_test_split(folder, config, task_labels)
@@ -148,9 +150,10 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
     Raises:
       ValueError: if the run's records are missing, or its data has moved or changed.
     """
-    data = config.data
-    options = SourceOptions(patients=data.patients)
-    _, reading = read_sources(data.data, data.data_dir, options=options)
+    data, sources = config.data, config.sources
+    _, reading = read_sources(
+        sources.data, sources.data_dir, sources.places(), options=source_options(config)
+    )
     manifest = read_manifest(folder.manifest, classes=task_labels.classes)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
     facts, _ = scan_files(test, reading.root, max_pixels=data.max_pixels)

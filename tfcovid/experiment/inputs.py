@@ -7,7 +7,9 @@ import numpy as np
 import rich.console
 import tensorflow as tf
 
+from flags import choices
 from flags.config import Config
+from flags.source_config import pairs_of
 from tfcovid.console import counting_bar, say
 from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, load_dataset
@@ -17,7 +19,7 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import cache_folder, read_sources
 from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
-from tfcovid.data.tasks import TaskLabels
+from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.imbalance import stream_weights
 from tfcovid.models.weights_file import verified_contract
 
@@ -65,19 +67,20 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
 
 def prepare_data(
     config: Config,
-    task_labels: TaskLabels,
     preprocessing: Preprocessing,
     console: rich.console.Console,
 ) -> Dataset:
     """Returns the data set, read, checked, decoded and split, and says what was found."""
-    data = config.data
+    data, sources = config.data, config.sources
     with counting_bar(console, "drawing the synthetic sample") as progress:
         kinds, reading = read_sources(
-            data.data,
-            data.data_dir,
-            options=SourceOptions(patients=data.patients),
+            sources.data,
+            sources.data_dir,
+            sources.places(),
+            options=source_options(config),
             progress=progress,
         )
+    task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
     say(console, f"data: {', '.join(kinds)} in {reading.root}")
     if kinds[0] == "synthetic":
         say(
@@ -88,6 +91,7 @@ def prepare_data(
     with (
         counting_bar(console, "checking files") as scanned,
         counting_bar(console, "decoding images") as decoded,
+        counting_bar(console, "looking for copies") as compared,
     ):
         dataset = load_dataset(
             reading,
@@ -100,6 +104,7 @@ def prepare_data(
                 validation_fraction=data.validation_fraction,
                 folds=data.folds,
                 fold=data.fold,
+                held_out_source=data.held_out_source,
                 seed=config.run.seed,
             ),
             preprocessing=preprocessing,
@@ -111,7 +116,10 @@ def prepare_data(
             max_pixels=data.max_pixels,
             num_parallel_calls=data.num_parallel_calls,
             scan_progress=scanned,
+            copies=data.copies,
+            keep_laterals=sources.lateral_views is choices.LateralViews.KEEP,
             decode_progress=decoded,
+            copies_progress=compared,
         )
     for note in dataset.notes:
         say(console, f"note: {note}")
@@ -120,6 +128,17 @@ def prepare_data(
     say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
     say(console, f"input: {describe_input(preprocessing)}")
     return dataset
+
+
+def source_options(config: Config) -> SourceOptions:
+    """Returns what the user says of the data sets, for the readers."""
+    asked = config.sources
+    return SourceOptions(
+        patients=asked.patients,
+        table=asked.table,
+        columns=pairs_of(asked.columns, "columns"),
+        label_names=pairs_of(asked.label_names, "label_names"),
+    )
 
 
 def describe_input(preprocessing: Preprocessing) -> str:

@@ -17,7 +17,6 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import recognise
-from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.network import build_model, describe_model
@@ -53,10 +52,9 @@ def run(config: Config) -> pathlib.Path:
     run_record.RunFolder(wanted).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
-    task_labels = TASK_LABELS[config.data.task]
     weights = find_weights(config.model, console)
     preprocessing = choose_preprocessing(config, weights)
-    dataset = prepare_data(config, task_labels, preprocessing, console)
+    dataset = prepare_data(config, preprocessing, console)
 
     folder = claim_folder(wanted, numbered=config.run.workdir is None)
     write_record(folder, config, dataset, preprocessing, machine)
@@ -80,19 +78,25 @@ def settle(config: Config) -> Config:
     The data set's kind is named, and paths are absolute, so that the run can be
     scored and run again from anywhere.
     """
-    data, model = config.data, config.model
-    kind = data.data
-    if kind is None and data.data_dir is not None:
-        kind = choices.Data(recognise(data.data_dir))
+    sources, data, model = config.sources, config.data, config.model
+    kind = sources.data
+    if kind is None and sources.data_dir is not None:
+        kind = choices.Data(recognise(sources.data_dir))
+    extra = tuple(
+        f"{kind or recognise(folder, 'extra_data_dir')}:{folder.absolute()}"
+        for kind, folder in sources.places()
+    )
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(
-            data,
+        sources=dataclasses.replace(
+            sources,
             data=kind,
-            data_dir=absolute(data.data_dir),
-            patients=absolute(data.patients),
-            manifest=absolute(data.manifest),
+            data_dir=absolute(sources.data_dir),
+            extra_data_dir=extra,
+            patients=absolute(sources.patients),
+            table=absolute(sources.table),
         ),
+        data=dataclasses.replace(data, manifest=absolute(data.manifest)),
         model=dataclasses.replace(model, weights=absolute_weights(model.weights)),
     )
 
@@ -126,14 +130,19 @@ def claim_folder(wanted: pathlib.Path, *, numbered: bool) -> run_record.RunFolde
     Raises:
       ValueError: if the folder is taken and numbered is False.
     """
+    folder = run_record.RunFolder(free_name(wanted, numbered=numbered))
+    folder.create()
+    return folder
+
+
+def free_name(wanted: pathlib.Path, *, numbered: bool) -> pathlib.Path:
+    """Returns the wanted folder, or where `numbered` the first of it, -2, -3 … that is free."""
     path = wanted
     for number in itertools.count(2):
         if not (numbered and path.exists()):
             break
         path = wanted.with_name(f"{wanted.name}-{number}")
-    folder = run_record.RunFolder(path)
-    folder.create()
-    return folder
+    return path
 
 
 def write_record(

@@ -17,7 +17,6 @@ class SourceOptions:
         folders means, such as {"covid": "COVID-19"}.
       patient_key: for `dicom`: file with the site's key, which patient ids are hashed with; None
         takes the one in the user's configuration folder, made at first use.
-      keep_laterals: whether images known to be lateral views stay.
     """
 
     patients: pathlib.Path | None = None
@@ -25,4 +24,3 @@ class SourceOptions:
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     label_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
     patient_key: pathlib.Path | None = None
-    keep_laterals: bool = False

@@ -4,10 +4,18 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from tfcovid.data.sources import coronahack, synthetic
+from tfcovid.data.sources import (
+    coronahack,
+    covid_chestxray,
+    csv_table,
+    ct_slices,
+    folders,
+    nih14,
+    radiography,
+    synthetic,
+)
 from tfcovid.data.sources.joining import join_readings
 from tfcovid.data.sources.options import SourceOptions
-from tfcovid.data.sources.projections import frontal_only
 from tfcovid.data.sources.reading import Reading
 
 Progress = Callable[[int, int], None]
@@ -16,10 +24,22 @@ Place = tuple[str | None, pathlib.Path]
 
 READERS: dict[str, Callable[[pathlib.Path, SourceOptions], Reading]] = {
     "coronahack": lambda root, options: coronahack.read(root, patients=options.patients),
+    "covid_chestxray": covid_chestxray.read,
+    "radiography": radiography.read,
+    "nih14": nih14.read,
+    "ct_slices": ct_slices.read,
+    "csv": csv_table.read,
+    "folders": folders.read,
 }
 # The particular before the general: the first that knows the folder reads it.
 RECOGNISERS: dict[str, Callable[[pathlib.Path], bool]] = {
     "coronahack": coronahack.recognise,
+    "covid_chestxray": covid_chestxray.recognise,
+    "radiography": radiography.recognise,
+    "nih14": nih14.recognise,
+    # Where there is a table and class folders, the table decides.
+    "csv": csv_table.recognise,
+    "folders": folders.recognise,
 }
 
 
@@ -51,9 +71,7 @@ def read_sources(
         first = _read(kind, data_dir, options, "data_dir")
     found = [first, *(_read(*place, options, "extra_data_dir") for place in extra)]
     reading = join_readings([reading for _, reading in found])
-    return tuple(kind for kind, _ in found), (
-        reading if options.keep_laterals else frontal_only(reading)
-    )
+    return tuple(kind for kind, _ in found), reading
 
 
 def recognise(data_dir: pathlib.Path, flag: str = "data_dir") -> str:

@@ -69,7 +69,7 @@ class Category(enum.StrEnum):
     NO_CLASS = "no class in the task"
     COPY = "copy"
     LABELS_DIFFER = "copies with different labels"
-    NOT_IN_MANIFEST = "not in --manifest"
+    NOT_IN_SPLIT = "in no split"
     LEFT_OUT = "left out"
 
 

@@ -1,0 +1,1 @@
+"""Copies of one image: proposed by a perceptual hash, confirmed by aligned correlation."""

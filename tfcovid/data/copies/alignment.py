@@ -1,0 +1,155 @@
+"""Whether two pictures are the same film: their correlation once one is laid over the other.
+
+One picture is stretched and shifted along both axes until it fits the other best (Gauss-Newton on
+brightness and geometry together, coarse to fine). A crop, another aspect or another size is then
+undone, and what still differs is what a codec changes. Both pictures are normalised in
+a window that moves along: the shadow of a chest is alike in all people, ribs and vessels are not.
+
+Source: Evangelidis and Psarakis 2008, "Parametric image alignment using enhanced correlation
+coefficient maximization", with four parameters.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+
+from tfcovid.data.copies.fingerprint import CROPS, THUMBNAIL_PX, resample
+
+# Side in pixels, window of the normalisation, steps of Gauss-Newton, and the correlation below
+# which a pair is given up. Measured on 6,490 films with 800 made copies (crops up to 0.1 a
+# side): at 24 px it tells little and finds the place; at 48 px unrelated films reach 0.61 in one
+# of a hundred, copies stay above 0.81 in 199 of 200.
+STAGES = ((24, 7, 3, 0.75), (48, 5, 1, 0.65), (THUMBNAIL_PX, 11, 6, 0.0))
+FLAT = 3.0  # gray levels that count as no structure
+# A copy may be stretched or shrunk by no more than this, and must lie over most of the other.
+MOST_STRETCH = 1.5
+LEAST_OVERLAP = 0.5
+BATCH = 512
+
+
+def aligned_correlation(
+    thumbnails: np.ndarray,
+    pairs: np.ndarray,
+    crops: np.ndarray,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Returns the correlation of each pair at its best alignment; 0 where there is none.
+
+    Args:
+      thumbnails: uint8 [n, 96, 96].
+      pairs: int64 [m, 2], an image and one that is to be laid over it.
+      crops: the crop of the second one that the search starts from, int64 [m].
+      progress: called with (pairs done, pairs in all).
+
+    Returns:
+      float64 [m], 0 to 1; 0 for pairs that a coarser look rules out.
+    """
+    correlation = np.zeros(len(pairs))
+    for start in range(0, len(pairs), BATCH):
+        part = slice(start, start + BATCH)
+        correlation[part] = _of_batch(thumbnails, pairs[part], crops[part])
+        if progress:
+            progress(min(part.stop, len(pairs)), len(pairs))
+    return correlation
+
+
+def _of_batch(thumbnails, pairs, crops):
+    used, index = np.unique(pairs, return_inverse=True)
+    index = index.reshape(pairs.shape)
+    maps = np.array([_start(CROPS[number]) for number in crops])
+    correlation = np.zeros(len(pairs))
+    left = np.arange(len(pairs))
+    for size, window, steps, least in STAGES:
+        found, maps[left] = _align(thumbnails[used], index[left], maps[left], size, window, steps)
+        correlation[:] = 0.0
+        left = left[found >= least]
+        if not len(left):
+            break
+        correlation[left] = found[found >= least]
+    return correlation
+
+
+def _start(crop):
+    """Returns the map (down: scale, shift; right: scale, shift) from a whole onto a crop.
+
+    Positions run from -1 to 1 along each axis.
+    """
+    left, right, top, bottom = crop
+    return (1 - top - bottom, top - bottom, 1 - left - right, left - right)
+
+
+def _align(thumbnails, index, maps, size, window, steps):
+    """Returns correlations [m] and maps [m, 4] after some steps at one resolution."""
+    normalised = local_contrast(resample(thumbnails, CROPS[0], size), window)
+    gradients = np.gradient(normalised, 2 / size, axis=(1, 2))
+    fixed, other = normalised[index[:, 0]], index[:, 1]
+    layers = [layer[other] for layer in (normalised, *gradients)]
+    for _ in range(steps):
+        maps = maps + _step(fixed, layers, maps, size)
+    moved, inside = _warp(layers[:1], maps, size)
+    return _masked_correlation(fixed, moved[0], inside, maps), maps
+
+
+def local_contrast(images: np.ndarray, window: int) -> np.ndarray:
+    """Returns images less their mean, by their deviation, both in a window that moves along."""
+    mean = ndimage.uniform_filter(images, (0, window, window), mode="nearest")
+    centred = images - mean
+    power = ndimage.uniform_filter(centred**2, (0, window, window), mode="nearest")
+    return centred / (np.sqrt(power) + FLAT)
+
+
+def _step(fixed, layers, maps, size):
+    """Returns the change of the maps that fits best to first order, [m, 4]."""
+    (moved, down, right), inside = _warp(layers, maps, size)
+    along = _positions(size)
+    y, x = along[:, None], along[None, :]
+    # fixed = gain * (moved + gradient . change) + offset, linear in the six unknowns.
+    columns = np.stack([down * y, down, right * x, right, moved, np.ones_like(moved)], axis=-1)
+    columns = (columns * inside[..., None]).reshape(len(fixed), -1, 6)
+    target = (fixed * inside).reshape(len(fixed), -1, 1)
+    square = columns.transpose(0, 2, 1) @ columns
+    scale = np.trace(square, axis1=1, axis2=2)[:, None, None]
+    square = square + (1e-6 * scale + 1e-6) * np.eye(6, dtype=square.dtype)
+    solution = np.linalg.solve(square, columns.transpose(0, 2, 1) @ target)[..., 0]
+    gain = solution[:, 4:5]
+    change = solution[:, :4] / np.where(np.abs(gain) > 1e-3, gain, np.inf)
+    return np.clip(change, -0.1, 0.1)
+
+
+def _warp(layers, maps, size):
+    """Returns the layers at the mapped positions, and where these lie inside, [m, size, size]."""
+    rows, in_rows = _interpolation(maps[:, 0], maps[:, 1], size)
+    columns, in_columns = _interpolation(maps[:, 2], maps[:, 3], size)
+    inside = in_rows[:, :, None] & in_columns[:, None, :]
+    return [rows @ layer @ columns.transpose(0, 2, 1) for layer in layers], inside
+
+
+def _interpolation(scale, shift, size):
+    """Returns linear interpolation weights [m, size, size] along one axis, and what is inside."""
+    where = scale[:, None] * _positions(size) + shift[:, None]
+    pixel = ((where + 1) * size - 1) / 2
+    inside = (pixel >= -0.5) & (pixel <= size - 0.5)
+    distance = np.abs(np.clip(pixel, 0, size - 1)[..., None] - np.arange(size))
+    return np.clip(1 - distance, 0, None).astype(np.float32), inside
+
+
+def _positions(size):
+    return ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
+
+
+def _masked_correlation(fixed, moved, inside, maps):
+    weight = inside.sum(axis=(1, 2)) + 1e-9
+
+    def centred(images):
+        mean = (images * inside).sum(axis=(1, 2)) / weight
+        return (images - mean[:, None, None]) * inside
+
+    a, b = centred(fixed), centred(moved)
+    power = np.sqrt((a**2).sum(axis=(1, 2)) * (b**2).sum(axis=(1, 2)))
+    correlation = (a * b).sum(axis=(1, 2)) / np.maximum(power, 1e-9)
+    scales = maps[:, [0, 2]]
+    plausible = ((scales > 1 / MOST_STRETCH) & (scales < MOST_STRETCH)).all(axis=1)
+    plausible &= weight / inside[0].size >= LEAST_OVERLAP
+    return np.where(plausible, correlation, 0.0)

@@ -1,0 +1,58 @@
+"""All files of a data set decoded once, in order: the square of each, its thumbnail, or why not."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
+from tfcovid.data.decode import decode_gray
+from tfcovid.data.preprocess import Preprocessing, square_resize
+
+Outcome = tuple[np.ndarray, np.ndarray] | str
+"""A square and a thumbnail, or the reason why there are none."""
+
+
+def decode_files(
+    paths: Sequence[str], preprocessing: Preprocessing, num_parallel_calls: int | None = None
+) -> Iterator[Outcome]:
+    """Yields, in order, the square and the thumbnail of each file, or why there are none.
+
+    Args:
+      paths: image files.
+      preprocessing: makes the squares.
+      num_parallel_calls: files decoded at a time; None lets tf.data choose.
+
+    Yields:
+      (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image),
+      or text.
+    """
+
+    def both(encoded):
+        gray = decode_gray(encoded)
+        return preprocessing.image_from_gray(gray), square_resize(gray, THUMBNAIL_PX)[..., 0]
+
+    dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(
+        lambda path: both(tf.io.read_file(path)),
+        num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    iterator = iter(dataset)
+    # A tf.data iterator goes on after an error, with the element that follows.
+    for _ in paths:
+        try:
+            square, thumbnail = next(iterator)
+            yield square.numpy(), thumbnail.numpy()
+        except tf.errors.OpError as error:
+            yield _reason(error)
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Returns what TensorFlow says is wrong, without the graph it says it about."""
+    text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", error.message, flags=re.DOTALL)
+    # tf.data names the transformation that failed in front of the reason.
+    text = re.sub(r"Error in user-defined function .*? Iterator::\S+: ", "", text)
+    text = re.sub(r"assertion failed: \[(.*?)\]", r"\1", text, flags=re.DOTALL)
+    lines = [line.strip(" .\t") for line in text.splitlines()]
+    return next((line for line in lines if line), "does not decode")

@@ -1,0 +1,214 @@
+"""Decoded images in sharded files: TFRecords of one size, checked whenever they are read.
+
+A record is the SHA-256 of the image's own file (32 bytes), then image_size × image_size gray values.
+There is no tf.train.Example around it: with records of one size a shard is an array, any square is
+read in place without parsing, and the framing costs 48 bytes. Other programs still read it with
+`tf.data.TFRecordDataset` and `tf.io.decode_raw`. The digest ties a square to the row of
+`reading.csv` that describes it, so that a shard depends on its own files only, not on how
+many rows stand before them.
+"""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfcovid.data.record_index import RecordIndex, ShardFile, read_index
+
+DIGEST_BYTES = 32
+PART_PREFIX = ".part-"
+
+
+def record_type(image_size: int) -> np.dtype:
+    """Returns a record as it lies in the file, with TFRecord's framing, as a NumPy type."""
+    return np.dtype(
+        [
+            ("length", "<u8"),
+            ("length_crc", "<u4"),
+            ("sha256", "u1", (DIGEST_BYTES,)),
+            ("square", "u1", (image_size, image_size, 1)),
+            ("crc", "<u4"),
+        ]
+    )
+
+
+@contextlib.contextmanager
+def unique_whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a place beside path to write to, of a name of its own, and moves it when all went well.
+
+    A runner on many machines may do the same piece of work twice at a time: with one name for
+    both, as `whole_file` has, they would write into each other.
+    """
+    beside = path.with_name(f"{PART_PREFIX}{uuid.uuid4().hex}-{path.name}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_shard(
+    path: pathlib.Path, records: Iterable[tuple[str, np.ndarray]], image_size: int
+) -> ShardFile:
+    """Writes a shard, whole or not at all, and returns its facts.
+
+    Args:
+      path: the file to make or replace; its folder exists.
+      records: SHA-256 of the image file in hexadecimal, and square,
+        uint8 [image_size, image_size, 1], in order.
+      image_size: side of the squares in pixels.
+
+    Raises:
+      ValueError: if a square has another shape or type.
+      OSError: if the file cannot be written.
+    """
+    images = 0
+    with unique_whole_file(path) as beside:
+        try:
+            with tf.io.TFRecordWriter(str(beside)) as writer:
+                for digest, square in records:
+                    if square.shape != (image_size, image_size, 1) or square.dtype != np.uint8:
+                        raise ValueError(
+                            f"{path}: expected squares uint8 [{image_size}, {image_size}, 1]. "
+                            f"Received: {square.dtype} {list(square.shape)}."
+                        )
+                    writer.write(bytes.fromhex(digest) + square.tobytes())
+                    images += 1
+        except tf.errors.OpError as error:
+            raise OSError(f"{path}: cannot be written ({error.message})") from error
+        with beside.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = beside.stat().st_size
+    return ShardFile(file=path.name, images=images, bytes=size, sha256=sha256)
+
+
+def verify_shard(path: pathlib.Path, sha256: str) -> None:
+    """Raises ValueError, one line that names the shard, if its bytes are not those of its digest.
+
+    Args:
+      path: the shard.
+      sha256: what its bytes must have, in hexadecimal.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(
+            f"{path}: cannot be read ({error.strerror}); run tfcovid.prepare again."
+        ) from error
+    if found != sha256:
+        raise ValueError(
+            f"{path}: damaged: expected SHA-256 {sha256}, found {found}; delete it and run "
+            "tfcovid.prepare again."
+        )
+
+
+class _Shards:
+    """The squares of an index; a shard is verified when the first of its squares is asked for."""
+
+    def __init__(self, index: RecordIndex):
+        self._index = index
+        self._shard = index.places["shard"].to_numpy()
+        self._position = index.places["position"].to_numpy()
+        self._digests = index.facts["sha256"].to_list()
+        self._open: dict[int, np.ndarray] = {}
+
+    def square(self, row: int) -> np.ndarray:
+        record = self._records(int(self._shard[row]))[self._position[row]]
+        if record["sha256"].tobytes().hex() != self._digests[row]:
+            path = self._index.folder / self._index.shards[self._shard[row]].file
+            raise ValueError(
+                f"{path}: record {self._position[row]} is not of the file that reading.csv names; "
+                "run tfcovid.prepare again."
+            )
+        return np.array(record["square"])
+
+    def _records(self, number: int) -> np.ndarray:
+        if number not in self._open:
+            shard = self._index.shards[number]
+            path = self._index.folder / shard.file
+            verify_shard(path, shard.sha256)
+            kind = record_type(self._index.image_size)
+            if path.stat().st_size != shard.images * kind.itemsize:
+                raise ValueError(
+                    f"{path}: expected {shard.images} records of {kind.itemsize} bytes. "
+                    f"Received: {path.stat().st_size} bytes; run tfcovid.prepare again."
+                )
+            # Mapped, not read: the pages go again when memory is wanted.
+            self._open[number] = np.memmap(path, kind, mode="r", shape=(shard.images,))
+        return self._open[number]
+
+
+def load_squares(
+    folder: str | os.PathLike[str], rows: Sequence[int] | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields row number and square in the order they lie on disk.
+
+    Args:
+      folder: of the records.
+      rows: row numbers of `reading.csv`, from 0, in any order; None for all.
+
+    Yields:
+      (row number, uint8 [image_size, image_size, 1]); each row once.
+
+    Raises:
+      ValueError: if the folder holds no complete records, a shard is damaged, or a row is not there.
+    """
+    index = read_index(folder)
+    count = len(index.places)
+    wanted = sorted(set(range(count) if rows is None else map(int, rows)))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < count:
+        raise ValueError(
+            f"rows must lie in 0..{count - 1}. Received: {wanted[0]}..{wanted[-1]}."
+        )
+    shards = _Shards(index)
+    for row in wanted:
+        yield row, shards.square(row)
+
+
+class RecordSquares:
+    """The squares of a folder of records by the path that each image had in its data set.
+
+    Takes the place of decoding files: `for outcome in RecordSquares(folder)(paths)` gives what
+    decoding `paths` would, in the same order. Squares are of the full view; another view is
+    painted over them by `preprocess.apply_view`, which gives the same as at decoding.
+
+    Attributes:
+      index: what the folder holds.
+      image_size: side of the squares in pixels; the caller checks that it is the one asked for.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        """Reads the tables of the folder; raises ValueError if they are not whole."""
+        self.index = read_index(folder)
+        self.image_size = self.index.image_size
+        paths = self.index.reading.rows["path"]
+        self._row_of = dict(zip(paths, range(len(paths)), strict=True))
+        self._shards = _Shards(self.index)
+
+    def __len__(self) -> int:
+        return len(self.index.places)
+
+    def __call__(self, paths: Iterable[str]) -> Iterator[np.ndarray | str]:
+        """Yields the square of each path, or why there is none.
+
+        Args:
+          paths: relative as in `reading.csv`, in any order; in its order the disk is read in a row.
+
+        Yields:
+          uint8 [image_size, image_size, 1], or one line of text.
+
+        Raises:
+          ValueError: if a shard is damaged.
+        """
+        for path in paths:
+            row = self._row_of.get(path)
+            if row is None:
+                yield f"not among the records in {self.index.folder}"
+            else:
+                yield self._shards.square(row)
