@@ -30,7 +30,14 @@ PARTS = {
 }
 CONVERSION = "weights_conversion"
 EXPERIMENT = "tfcovid.experiment"
-ENTRIES = ("tfcovid.train", "tfcovid.evaluate", "tfcovid.predict", "tfcovid.audit", CONVERSION)
+ENTRIES = (
+    "tfcovid.train",
+    "tfcovid.evaluate",
+    "tfcovid.predict",
+    "tfcovid.audit",
+    "tfcovid.prepare",
+    CONVERSION,
+)
 # Their modules, with how they start and fail: they alone see both flags and parts.
 ENTRY_MODULES = {*ENTRIES[:-1], "tfcovid.entry", f"{CONVERSION}.__main__"}
 

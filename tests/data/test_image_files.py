@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tfcovid.data.image_files import scan_files
+from tests.data.dicoms import PLANTED, compressed, dicom
+from tfcovid.data.image_files import encoded_image, refuse_reason, scan_files
 
 
 def _encoded(mode="L", kind="PNG", size=(36, 33)):
@@ -49,6 +50,7 @@ def test_facts_are_those_of_the_file(tmp_path):
     assert rejected.empty
     assert facts.index.tolist() == [10, 11, 12, 13, 14]
     assert facts["mode"].tolist() == ["L", "RGB", "RGBA", "I;16", "L"]
+    assert facts["format"].tolist() == ["PNG", "JPEG", "PNG", "PNG", "GIF"]
     assert facts.loc[11, ["width", "height"]].tolist() == [47, 32]
     for (_, content), digest in zip(contents.items(), facts["sha256"], strict=True):
         assert digest == hashlib.sha256(content).hexdigest()
@@ -118,3 +120,55 @@ def test_no_file_at_all_gives_empty_tables(tmp_path):
     assert facts.columns.tolist() == ["sha256", "width", "height", "mode", "format"]
     assert facts.empty
     assert rejected.empty
+
+
+def test_dicom_has_the_facts_of_its_header(tmp_path):
+    pixels = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    contents = {
+        "a.dcm": dicom(pixels, bits_stored=12, PhotometricInterpretation="MONOCHROME1"),
+        "b": compressed(pixels),
+        "named.png": dicom(pixels),
+        **{f"{n}.dcm": dicom(pixels + n, ViewPosition="not^allowed") for n in range(20)},
+    }
+    facts, rejected = _scan(tmp_path, contents)
+    assert rejected.empty
+    assert set(facts["format"]) == {"DICOM"}
+    assert facts["mode"].tolist()[:3] == ["MONOCHROME1", "MONOCHROME2", "MONOCHROME2"]
+    assert set(facts["width"]) == {50} and set(facts["height"]) == {40}
+    assert facts["sha256"].iloc[1] == hashlib.sha256(contents["b"]).hexdigest()
+
+
+def test_bad_dicom_is_rejected_with_the_reason_and_without_the_patient(tmp_path):
+    pixels = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    contents = {
+        "report.dcm": dicom(Modality="SR"),
+        "cut.dcm": dicom(pixels)[:-100],
+        "huge.dcm": dicom(pixels, Rows=60_000, Columns=60_000),
+        "small.dcm": dicom(pixels[:20]),
+        "raw.dcm": pixels.tobytes(),
+    }
+    facts, rejected = _scan(tmp_path, contents)
+    assert facts.empty
+    reasons = dict(zip(rejected["image"], rejected["reason"], strict=True))
+    assert reasons["report.dcm"].startswith("no pixels")
+    assert reasons["cut.dcm"].startswith("damaged or cut off")
+    assert reasons["huge.dcm"] == "too large: 60000 by 60000 is more than 50000000 pixels"
+    assert reasons["small.dcm"].startswith("too small: 50 by 20")
+    assert reasons["raw.dcm"].startswith("not an image in one of the formats")
+    assert not [word for word in PLANTED if word in rejected.to_csv().lower()]
+    assert refuse_reason(contents["cut.dcm"]) == reasons["cut.dcm"]
+
+
+def test_encoded_image_is_the_file_or_a_png_of_the_dicom(tmp_path):
+    pixels = np.arange(36 * 33, dtype=np.uint8).reshape(36, 33)
+    (tmp_path / "a.dcm").write_bytes(dicom(pixels))
+    (tmp_path / "b.jpg").write_bytes(_encoded("L", "JPEG"))
+    (tmp_path / "c.dcm").write_bytes(dicom())
+    with Image.open(io.BytesIO(encoded_image(tmp_path / "a.dcm"))) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+    assert encoded_image(tmp_path / "b.jpg") == _encoded("L", "JPEG")
+    for name, reason in (("c.dcm", "no pixels"), ("d.dcm", "cannot be read")):
+        with pytest.raises(ValueError, match=reason):
+            encoded_image(tmp_path / name)
+    with pytest.raises(ValueError, match="too large"):
+        encoded_image(tmp_path / "a.dcm", 100)

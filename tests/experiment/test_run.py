@@ -197,6 +197,6 @@ def test_runs_that_begin_in_one_second_have_folders_of_their_own(tmp_path):
 
 
 def test_record_names_the_kind_of_data_and_whole_paths(finished_run, small_data):
-    data = json.loads((finished_run / "config.json").read_text())["data"]
+    data = json.loads((finished_run / "config.json").read_text())["sources"]
     assert data["data"] == "coronahack"
     assert data["data_dir"] == str(small_data)

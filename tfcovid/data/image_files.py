@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from tfcovid.data.dicom_header import dicom_facts, is_dicom
+from tfcovid.data.dicom_pixels import dicom_to_png
 from tfcovid.data.sources.reading import TEXT, Category, aside
 
 FACT_TYPES: dict[str, Any] = {
@@ -21,7 +23,9 @@ FACT_TYPES: dict[str, Any] = {
     "mode": TEXT,
     "format": TEXT,
 }
+# Those that Pillow reads and the TensorFlow graph decodes; DICOM is turned into PNG for both.
 FORMATS = ("JPEG", "PNG", "GIF")
+DICOM = "DICOM"
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
@@ -50,9 +54,10 @@ def scan_files(
       progress: called with (files done, files in all) now and then; None for silence.
 
     Returns:
-      The facts, indexed by the index of the good rows: sha256, mode (Pillow's name: "L",
-      "RGB", "I;16" …) and format ("JPEG", "PNG" or "GIF") text, width and height in pixels; and
-      the rejected rows, columns REJECTED_COLUMNS.
+      The facts, indexed by the index of the good rows: sha256, mode (Pillow's name: "L", "RGB",
+      "I;16" …; of DICOM the photometric interpretation, such as "MONOCHROME1") and format ("JPEG",
+      "PNG", "GIF" or "DICOM") text, width and height in pixels; and the rejected rows, columns
+      image, path, reason, category.
 
     Raises:
       ValueError: if max_pixels is out of its range.
@@ -93,6 +98,24 @@ def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> st
     return header if isinstance(header, str) else None
 
 
+def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:
+    """Returns a file as the TensorFlow graph decodes it: DICOM as a gray PNG, any other as it is.
+
+    Args:
+      path: an image file.
+      max_pixels: the largest width × height × frames of a DICOM file; others are not looked into.
+
+    Raises:
+      ValueError: if the file cannot be read, or is a DICOM file that cannot be shown; the message
+        is the reason alone.
+    """
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    return dicom_to_png(content, max_pixels=max_pixels) if is_dicom(content) else content
+
+
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
     """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
     try:
@@ -109,17 +132,31 @@ def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, s
     """Returns (width, height, mode, format) of an image, or why the bytes are no usable image."""
     if not content:
         return "empty file (0 bytes)"
+    if is_dicom(content):
+        try:
+            width, height, mode = dicom_facts(content, max_pixels)
+        except ValueError as error:
+            return str(error)
+        kind = DICOM
+    else:
+        header = _pillow_header_or_reason(content, max_pixels)
+        if isinstance(header, str):
+            return header
+        width, height, mode, kind = header
+    if width * height > max_pixels:
+        return f"too large: {width} by {height} is more than {max_pixels} pixels"
+    if min(width, height) < MIN_SIDE_PX:
+        return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
+    return width, height, mode, kind
+
+
+def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height, mode, kind = *image.size, image.mode, str(image.format)
+            return *image.size, image.mode, str(image.format)
     except Image.DecompressionBombError:
         return f"too large: more than {max_pixels} pixels"
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         if content.startswith(SIGNATURES):
             return "damaged or cut off: the header of the image is not whole"
         return f"not an image in one of the formats {', '.join(FORMATS)}"
-    if width * height > max_pixels:
-        return f"too large: {width} by {height} is more than {max_pixels} pixels"
-    if min(width, height) < MIN_SIDE_PX:
-        return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
-    return width, height, mode, kind

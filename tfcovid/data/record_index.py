@@ -1,8 +1,8 @@
 """The tables of a folder of records: what `prepare` writes last, and how it is read back, checked.
 
-`records.json` says what the shards hold, `reading.csv` what the reader said of each image, the facts
-of its file and where its square lies, `rejected.csv` what was left out. The folder is complete when
-`records.json` is there: it is written last.
+`records.json` says what the shards hold, `reading.csv` what the reader said of each image, the
+facts of its file and where its square lies, `rejected.csv` what was left out. The folder is
+complete when `records.json` is there: it is written last.
 """
 
 import dataclasses

@@ -1,11 +1,11 @@
 """Decoded images in sharded files: TFRecords of one size, checked whenever they are read.
 
-A record is the SHA-256 of the image's own file (32 bytes), then image_size × image_size gray values.
-There is no tf.train.Example around it: with records of one size a shard is an array, any square is
-read in place without parsing, and the framing costs 48 bytes. Other programs still read it with
-`tf.data.TFRecordDataset` and `tf.io.decode_raw`. The digest ties a square to the row of
-`reading.csv` that describes it, so that a shard depends on its own files only, not on how
-many rows stand before them.
+A record is the SHA-256 of the image's own file (32 bytes), then image_size × image_size gray
+values. There is no tf.train.Example around it: with records of one size a shard is an array, any
+square is read in place without parsing, and all but the pixels is 48 bytes. Other programs still
+read it with `tf.data.TFRecordDataset` and `tf.io.decode_raw`. The digest ties a square to the row
+of `reading.csv` that describes it; a row number would make a shard depend on how many rows stand
+before its own.
 """
 
 import contextlib
@@ -157,15 +157,13 @@ def load_squares(
       (row number, uint8 [image_size, image_size, 1]); each row once.
 
     Raises:
-      ValueError: if the folder holds no complete records, a shard is damaged, or a row is not there.
+      ValueError: if the folder holds no whole records, a shard is damaged, or a row is not there.
     """
     index = read_index(folder)
     count = len(index.places)
     wanted = sorted(set(range(count) if rows is None else map(int, rows)))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < count:
-        raise ValueError(
-            f"rows must lie in 0..{count - 1}. Received: {wanted[0]}..{wanted[-1]}."
-        )
+        raise ValueError(f"rows must lie in 0..{count - 1}. Received: {wanted[0]}..{wanted[-1]}.")
     shards = _Shards(index)
     for row in wanted:
         yield row, shards.square(row)

@@ -116,7 +116,8 @@ def prepare_data(
             max_pixels=data.max_pixels,
             num_parallel_calls=data.num_parallel_calls,
             scan_progress=scanned,
-            copies=data.copies,
+            # The synthetic sample is drawn, each film once: there is nothing to look for.
+            copies="bytes" if kinds[0] == "synthetic" else data.copies,
             keep_laterals=sources.lateral_views is choices.LateralViews.KEEP,
             decode_progress=decoded,
             copies_progress=compared,

@@ -19,8 +19,8 @@ from tfcovid.data.copies.fingerprint import CROPS, THUMBNAIL_PX, resample
 # Side in pixels, window of the normalisation, steps of Gauss-Newton, and the correlation below
 # which a pair is given up. Measured on 6,490 films with 800 made copies (crops up to 0.1 a
 # side): at 24 px it tells little and finds the place; at 48 px unrelated films reach 0.61 in one
-# of a hundred, copies stay above 0.81 in 199 of 200.
-STAGES = ((24, 7, 3, 0.75), (48, 5, 1, 0.65), (THUMBNAIL_PX, 11, 6, 0.0))
+# of a hundred, copies stay above 0.83 in 199 of 200.
+STAGES = ((24, 7, 3, 0.75), (48, 5, 2, 0.76), (THUMBNAIL_PX, 11, 3, 0.0))
 FLAT = 3.0  # gray levels that count as no structure
 # A copy may be stretched or shrunk by no more than this, and must lie over most of the other.
 MOST_STRETCH = 1.5

@@ -9,6 +9,7 @@ from tfcovid.data.sources import (
     covid_chestxray,
     csv_table,
     ct_slices,
+    dicom,
     folders,
     nih14,
     radiography,
@@ -28,6 +29,7 @@ READERS: dict[str, Callable[[pathlib.Path, SourceOptions], Reading]] = {
     "radiography": radiography.read,
     "nih14": nih14.read,
     "ct_slices": ct_slices.read,
+    "dicom": dicom.read,
     "csv": csv_table.read,
     "folders": folders.read,
 }
@@ -37,6 +39,7 @@ RECOGNISERS: dict[str, Callable[[pathlib.Path], bool]] = {
     "covid_chestxray": covid_chestxray.recognise,
     "radiography": radiography.recognise,
     "nih14": nih14.recognise,
+    "dicom": dicom.recognise,
     # Where there is a table and class folders, the table decides.
     "csv": csv_table.recognise,
     "folders": folders.recognise,

@@ -28,7 +28,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
     """
     if options.patients is not None:
         raise ValueError(
-            f"--patients={options.patients}: {root} holds records, which bring their patients; give "
-            "the table to tfcovid.prepare."
+            f"--patients={options.patients}: {root} holds records, which bring their patients; "
+            "give the table to tfcovid.prepare."
         )
     return read_index(root).reading

@@ -1,0 +1,76 @@
+"""Flags of `python -m tfcovid.prepare`: some of those of training, and its own."""
+
+from absl import flags as absl_flags
+
+from flags import choices, data_flags, source_flags
+from flags.unread_flags import refuse_unread
+
+# Makes absl look past this module, to the entry, when the key flags are declared.
+absl_flags.disclaim_key_flags()
+
+OUTPUT_DIR = absl_flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Folder for the records. One that an earlier, interrupted run left is completed; shards whose "
+    "files or settings changed are made again. Required.",
+)
+FETCH = absl_flags.DEFINE_enum(
+    "fetch",
+    None,
+    ["coronahack"],
+    "Downloads the data set into --data_dir first, unless it lies there already.",
+)
+SHARDS = absl_flags.DEFINE_integer(
+    "shards", 8, "Number of shard files; as many are made at a time at most.", lower_bound=1
+)
+BEAM_ARGS = absl_flags.DEFINE_multi_string(
+    "beam_args",
+    [],
+    "An option of Apache Beam, given once for each, such as --beam_args=--runner=FlinkRunner; "
+    "by default the DirectRunner works in this process with a thread a core.",
+)
+
+USED = (
+    source_flags.DATA_DIR,
+    source_flags.EXTRA_DATA_DIR,
+    source_flags.DATA,
+    source_flags.PATIENTS,
+    source_flags.TABLE,
+    source_flags.COLUMNS,
+    source_flags.LABEL_NAMES,
+    FETCH,
+    OUTPUT_DIR,
+    SHARDS,
+    data_flags.IMAGE_SIZE,
+    data_flags.ON_BAD_IMAGE,
+    data_flags.MAX_PIXELS,
+    BEAM_ARGS,
+)
+
+
+def adopt_key_flags() -> None:
+    """Makes --help of the calling module show the flags that preparation reads."""
+    for holder in USED:
+        absl_flags.declare_key_flag(holder.name)
+
+
+def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None:
+    """Raises ValueError if a flag is given that preparation would not read, or one is missing.
+
+    Args:
+      flag_values: flags after parsing.
+
+    Raises:
+      ValueError: if a flag of training outside USED is given; if --output_dir is missing; if
+        --fetch has no --data_dir to go to, or another --data. One line that names the flag.
+    """
+    refuse_unread("prepare", USED, flag_values)
+    if not flag_values[OUTPUT_DIR.name].value:
+        raise ValueError("--output_dir: expected a folder for the records, found nothing")
+    fetch, data = flag_values[FETCH.name].value, flag_values[source_flags.DATA.name].value
+    if fetch is None:
+        return
+    if not flag_values[source_flags.DATA_DIR.name].value:
+        raise ValueError(f"--fetch={fetch} without --data_dir: name the folder it is to lie in")
+    if data not in (None, choices.Data(fetch)):
+        raise ValueError(f"--fetch={fetch} with --data={data}: expected the same; drop --data")

@@ -1,0 +1,164 @@
+"""One shard of the records as a piece of work: from image files to a finished file, or kept.
+
+Plain values and plain functions, without Beam: any runner can send a job to any machine. A shard is
+written whole or not at all, then the note beside it (`….tfrecord.json`), which says what the
+shard was made from; a later run keeps the shard if both still agree.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfcovid.data.image_files import encoded_image
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.record_index import FORMAT, PIXELS_VERSION, VIEW, ShardFile
+from tfcovid.data.records import unique_whole_file, verify_shard, write_shard
+
+NOTE_SUFFIX = ".json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardJob:
+    """One shard to make.
+
+    Attributes:
+      file: path of the shard.
+      root: the data folder.
+      images: path relative to the root, and SHA-256, of each file, in order.
+      image_size: side of the squares in pixels.
+      max_pixels: refuses larger images.
+    """
+
+    file: str
+    root: str
+    images: tuple[tuple[str, str], ...]
+    image_size: int
+    max_pixels: int
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where the shard is written."""
+        return pathlib.Path(self.file)
+
+    @property
+    def note(self) -> pathlib.Path:
+        """The file beside the shard that says what it was made from."""
+        return pathlib.Path(self.file + NOTE_SUFFIX)
+
+    @property
+    def made_from(self) -> str:
+        """Digest of everything that the bytes of the shard depend on, in hexadecimal."""
+        settings = (FORMAT, PIXELS_VERSION, tf.__version__, self.image_size, VIEW)
+        return hashlib.sha256(json.dumps([settings, self.images]).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A shard that is there and whole, and why each file that is not in it does not decode."""
+
+    shard: ShardFile
+    failed: Mapping[str, str]
+
+
+def make_shard(job: ShardJob) -> None:
+    """Makes one shard and the note beside it; runs on a worker.
+
+    A mistake goes into the note: raised, Beam would print it as pages of tracebacks, and on a
+    cluster try again what cannot succeed.
+    """
+    failed: dict[str, str] = {}
+    try:
+        shard = write_shard(job.path, _decoded(job, failed), job.image_size)
+    except (OSError, ValueError) as error:
+        _write_note(job, {"error": str(error)})
+    else:
+        facts = dataclasses.asdict(shard)
+        _write_note(job, {"shard": facts, "made_from": job.made_from, "failed": failed})
+
+
+def finished(job: ShardJob) -> Finished | None:
+    """Returns the shard if it is whole and was made from the job's files and settings, else None.
+
+    Its bytes are read and held against the digest in the note.
+    """
+    note = _read_note(job)
+    try:
+        shard = ShardFile(**note["shard"])
+        if note["made_from"] != job.made_from:
+            return None
+        verify_shard(job.path, shard.sha256)
+        return Finished(shard, dict(note["failed"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def mistake(job: ShardJob) -> str:
+    """Returns why a shard was not made, one line."""
+    reason = _read_note(job).get("error")
+    return str(reason or f"{job.path}: was not made; the log of Beam's runner says why")
+
+
+def forget(job: ShardJob) -> None:
+    """Removes the shard and its note, whatever state they are in."""
+    job.note.unlink(missing_ok=True)
+    job.path.unlink(missing_ok=True)
+
+
+def _decoded(job: ShardJob, failed: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields digest and square of each file that decodes; fills `failed` with why others do not."""
+    decode = _decoder(job.image_size)
+    for name, sha256 in job.images:
+        path = pathlib.Path(job.root) / name
+        # What encoded_image gives of a DICOM file has another digest than the file.
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise ValueError(f"{path}: changed while it was prepared; run tfcovid.prepare again")
+        try:
+            square = decode(encoded_image(path, job.max_pixels)).numpy()
+        except ValueError as error:
+            failed[name] = str(error)
+        except tf.errors.OpError as error:
+            failed[name] = _reason(error)
+        else:
+            yield sha256, square
+
+
+@functools.cache
+def _decoder(image_size: int) -> Callable[[bytes], Any]:
+    """Returns what makes a square of bytes: traced once in a process, not once a shard."""
+    preprocessing = Preprocessing(image_size, view=VIEW)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def decode(encoded):
+        # On a machine with a GPU the resize would go there, and with it all of its memory.
+        with tf.device("CPU:0"):
+            return preprocessing.image_from_bytes(encoded)
+
+    return decode
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Returns what TensorFlow says is wrong, without where in the graph: the line before that."""
+    lines = [line.strip(" .\t") for line in error.message.split("[[")[0].splitlines()]
+    line = next((line for line in reversed(lines) if line), "does not decode")
+    return line.removeprefix("assertion failed: [").removesuffix("]")
+
+
+def _write_note(job: ShardJob, fields: Mapping[str, Any]) -> None:
+    with unique_whole_file(job.note) as beside:
+        beside.write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_note(job: ShardJob) -> dict[str, Any]:
+    """Returns what the note says, nothing where there is none."""
+    try:
+        fields = json.loads(job.note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
