@@ -47,10 +47,6 @@ def empty_the_digests(table):
     return table.assign(sha256="")
 
 
-def rename_the_paths(table):
-    return table.assign(path="elsewhere/" + table["path"])
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -58,7 +54,6 @@ def rename_the_paths(table):
         (give_a_test_image_the_bytes_of_a_training_image, "every copy of a file"),
         (edit_a_label, "another label"),
         (empty_the_digests, "another sha256"),
-        (rename_the_paths, "another path"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -78,5 +73,5 @@ def test_images_that_the_manifest_lacks_are_listed_and_said(retrain):
 
     workdir, shown = retrain(drop_some)
     rejected = pd.read_csv(workdir / "rejected.csv").set_index("image")["reason"]
-    assert set(rejected[rejected == "not in --manifest"].index) == set(dropped)
+    assert set(rejected[rejected.str.startswith("not in --manifest")].index) == set(dropped)
     assert f"{len(dropped)} images set aside: they are not in --manifest." in shown
