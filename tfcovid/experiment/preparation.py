@@ -99,7 +99,7 @@ def checked_files(
 
 
 def summary(prepared: Prepared) -> list[str]:
-    """Returns what was written, how fast, and the command that trains on it."""
+    """Returns what was written and how fast."""
     index = prepared.index
     size_mib = sum(shard.bytes for shard in index.shards) / 2**20
     made = f"{prepared.made} made, {prepared.kept} kept from an earlier run"
@@ -114,7 +114,5 @@ def summary(prepared: Prepared) -> list[str]:
             f"speed: {prepared.decoded} images in {prepared.seconds:.1f} s, "
             f"{prepared.decoded / prepared.seconds:,.0f} images/s"
         )
-    lines.append(
-        f"train: python -m tfcovid.train --data_dir={index.folder} --image_size={index.image_size}"
-    )
+    lines.append("note: training does not read records yet; it reads the image files")
     return lines
