@@ -297,7 +297,7 @@ def test_the_command_writes_the_data_set_and_says_how_to_train(small_data, tmp_p
     done = run_entry("prepare", *arguments, "--shards=2", "--beam_args=--direct_num_workers=1")
     reading = coronahack.read(small_data)
     assert f"records: {len(reading.rows)} images of 32 px in 2 shards" in done.stdout
-    assert f"train: python -m tfcovid.train --data_dir={records} --image_size=32" in done.stdout
+    assert "training does not read records yet" in done.stdout
     index = read_index(records)
     pd.testing.assert_frame_equal(index.reading.rows, reading.rows)
     assert dataclasses.replace(index.reading, rows=reading.rows).notes == reading.notes
