@@ -21,11 +21,9 @@ from tfcovid.data.dataset import without_undecoded
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.manifest import Manifest, build_manifest, source_notes
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
-from tfcovid.data.sources.readers import read_sources
 from tfcovid.data.sources.reading import Reading
-from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
-from tfcovid.experiment.inputs import source_options
+from tfcovid.experiment.inputs import read_data_sets, split_asked_for
 from tfcovid.experiment.run import free_name
 from tfcovid.metrics.association import class_associations
 from tfcovid.metrics.intervals import balanced_accuracy_interval
@@ -86,16 +84,8 @@ def audit_data(config: Config) -> dict[str, Any]:
 
 def search(config: Config, console: rich.console.Console) -> Searched:
     """Returns all images that can be read, and the copies among them."""
-    sources, data = config.sources, config.data
-    with counting_bar(console, "drawing the synthetic sample") as drawn:
-        kinds, reading = read_sources(
-            sources.data,
-            sources.data_dir,
-            sources.places(),
-            options=source_options(config),
-            progress=drawn,
-        )
-    say(console, f"data: {', '.join(kinds)} in {reading.root}")
+    data = config.data
+    kinds, reading = read_data_sets(config, console)
     task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
     with (
         counting_bar(console, "checking files") as scanned,
@@ -127,7 +117,7 @@ def search(config: Config, console: rich.console.Console) -> Searched:
             by_content=data.copies is choices.Copies.CONTENT,
             progress=compared,
         )
-    keep = sources.lateral_views is choices.LateralViews.KEEP
+    keep = config.sources.lateral_views is choices.LateralViews.KEEP
     after = merge_copies(before, pairs, keep_laterals=keep)
     return Searched(kinds, reading, task_labels, before, pairs, after, thumbnails)
 
@@ -220,18 +210,7 @@ def split_of(
     config: Config, task_labels: TaskLabels, after: Manifest, frame: pd.DataFrame
 ) -> tuple[pd.Series, list[str]]:
     """Returns the split that training would use, and why it would refuse to."""
-    data = config.data
-    assign = splitter(
-        data.split,
-        task_labels,
-        manifest_file=data.manifest,
-        test_fraction=data.test_fraction,
-        validation_fraction=data.validation_fraction,
-        folds=data.folds,
-        fold=data.fold,
-        held_out_source=data.held_out_source,
-        seed=config.run.seed,
-    )
+    assign = split_asked_for(config, task_labels)
     usable = dataclasses.replace(after, frame=frame, official=after.official[frame.index])
     try:
         return assign(usable)["split"], []

@@ -2,8 +2,10 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import rich.console
 import tensorflow as tf
 
@@ -13,13 +15,15 @@ from flags.source_config import pairs_of
 from tfcovid.console import counting_bar, say
 from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, load_dataset
+from tfcovid.data.manifest import Manifest
 from tfcovid.data.pipeline import evaluation_dataset, training_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import cache_folder, read_sources
+from tfcovid.data.sources.reading import Reading
 from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
-from tfcovid.data.tasks import task_labels_of
+from tfcovid.data.tasks import TaskLabels, task_labels_of
 from tfcovid.experiment.imbalance import stream_weights
 from tfcovid.models.weights_file import verified_contract
 
@@ -71,23 +75,9 @@ def prepare_data(
     console: rich.console.Console,
 ) -> Dataset:
     """Returns the data set, read, checked, decoded and split, and says what was found."""
-    data, sources = config.data, config.sources
-    with counting_bar(console, "drawing the synthetic sample") as progress:
-        kinds, reading = read_sources(
-            sources.data,
-            sources.data_dir,
-            sources.places(),
-            options=source_options(config),
-            progress=progress,
-        )
+    data = config.data
+    kinds, reading = read_data_sets(config, console)
     task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
-    say(console, f"data: {', '.join(kinds)} in {reading.root}")
-    if kinds[0] == "synthetic":
-        say(
-            console,
-            "      the embedded SYNTHETIC sample: drawn chest phantoms, no patients; "
-            "--data_dir=DIR takes real X-rays",
-        )
     with (
         counting_bar(console, "checking files") as scanned,
         counting_bar(console, "decoding images") as decoded,
@@ -96,17 +86,7 @@ def prepare_data(
         dataset = load_dataset(
             reading,
             task_labels,
-            assign_split=splitter(
-                data.split,
-                task_labels,
-                manifest_file=data.manifest,
-                test_fraction=data.test_fraction,
-                validation_fraction=data.validation_fraction,
-                folds=data.folds,
-                fold=data.fold,
-                held_out_source=data.held_out_source,
-                seed=config.run.seed,
-            ),
+            assign_split=split_asked_for(config, task_labels),
             preprocessing=preprocessing,
             cache=data.cache,
             cache_budget_mib=data.cache_budget_mib,
@@ -118,7 +98,7 @@ def prepare_data(
             scan_progress=scanned,
             # The synthetic sample is drawn, each film once: there is nothing to look for.
             copies="bytes" if kinds[0] == "synthetic" else data.copies,
-            keep_laterals=sources.lateral_views is choices.LateralViews.KEEP,
+            keep_laterals=config.sources.lateral_views is choices.LateralViews.KEEP,
             decode_progress=decoded,
             copies_progress=compared,
         )
@@ -129,6 +109,45 @@ def prepare_data(
     say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
     say(console, f"input: {describe_input(preprocessing)}")
     return dataset
+
+
+def read_data_sets(
+    config: Config, console: rich.console.Console
+) -> tuple[tuple[str, ...], Reading]:
+    """Returns the kinds of the data sets that are asked for, and what their readers found."""
+    sources = config.sources
+    with counting_bar(console, "drawing the synthetic sample") as progress:
+        kinds, reading = read_sources(
+            sources.data,
+            sources.data_dir,
+            sources.places(),
+            options=source_options(config),
+            progress=progress,
+        )
+    say(console, f"data: {', '.join(kinds)} in {reading.root}")
+    if kinds[0] == "synthetic":
+        say(
+            console,
+            "      the embedded SYNTHETIC sample: drawn chest phantoms, no patients; "
+            "--data_dir=DIR takes real X-rays",
+        )
+    return kinds, reading
+
+
+def split_asked_for(config: Config, task_labels: TaskLabels) -> Callable[[Manifest], pd.DataFrame]:
+    """Returns the function that fills the split of a manifest as the flags ask."""
+    data = config.data
+    return splitter(
+        data.split,
+        task_labels,
+        manifest_file=data.manifest,
+        test_fraction=data.test_fraction,
+        validation_fraction=data.validation_fraction,
+        folds=data.folds,
+        fold=data.fold,
+        held_out_source=data.held_out_source,
+        seed=config.run.seed,
+    )
 
 
 def source_options(config: Config) -> SourceOptions:

@@ -11,9 +11,8 @@ from flags.config import Config
 from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.preparing import Prepared, import_beam, prepare_records
-from tfcovid.data.sources.readers import read_sources
 from tfcovid.data.sources.reading import TEXT, Reading, listing
-from tfcovid.experiment.inputs import source_options
+from tfcovid.experiment.inputs import read_data_sets
 
 
 def prepare_data_set(
@@ -33,7 +32,7 @@ def prepare_data_set(
     console = open_console()
     # Before the files are read: that takes minutes on a large data set.
     import_beam()
-    reading = read_data_set(config, console)
+    _, reading = read_data_sets(config, console)
     reading, facts = checked_files(config, reading, console)
     with counting_bar(console, "making shards") as made:
         prepared = prepare_records(
@@ -50,21 +49,6 @@ def prepare_data_set(
     for line in summary(prepared):
         say(console, line)
     return prepared
-
-
-def read_data_set(config: Config, console: rich.console.Console) -> Reading:
-    """Returns what the readers find in the folders that are asked for."""
-    sources = config.sources
-    with counting_bar(console, "drawing the synthetic sample") as progress:
-        kinds, reading = read_sources(
-            sources.data,
-            sources.data_dir,
-            sources.places(),
-            options=source_options(config),
-            progress=progress,
-        )
-    say(console, f"data: {', '.join(kinds)} in {reading.root}, {len(reading.rows)} images")
-    return reading
 
 
 def checked_files(
