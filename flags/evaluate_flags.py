@@ -13,10 +13,16 @@ USED = (
     source_flags.DATA_DIR,
     source_flags.DATA,
     source_flags.PATIENTS,
+    source_flags.TABLE,
+    source_flags.COLUMNS,
+    source_flags.LABEL_NAMES,
     source_flags.LATERAL_VIEWS,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
 )
+
+OF_ANOTHER_DATA_SET = ("data", "patients", "table", "columns", "label_names", "lateral_views")
+"""Flags that say something of the data set in --data_dir."""
 
 
 def adopt_key_flags() -> None:
@@ -32,16 +38,16 @@ def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None
       flag_values: flags after parsing.
 
     Raises:
-      ValueError: if a flag of training outside USED is given; if --data or --patients is
-        given without --data_dir; if --data=synthetic is given with it. One line that
+      ValueError: if a flag of training outside USED is given; if one of OF_ANOTHER_DATA_SET
+        is given without --data_dir; if --data=synthetic is given with it. One line that
         names the flag.
     """
     refuse_unread("evaluate", USED, flag_values)
-    data, patients = flag_values["data"].value, flag_values["patients"].value
-    data_dir = flag_values["data_dir"].value
+    data, data_dir = flag_values["data"].value, flag_values["data_dir"].value
     if data_dir is None:
-        for name, value in (("data", data), ("patients", patients)):
-            if value is not None:
+        for name in OF_ANOTHER_DATA_SET:
+            if flag_values[name].present:
+                value = flag_values[name].value
                 raise ValueError(
                     f"--{name}={value} without --data_dir: the run's own test split is scored; "
                     f"drop --{name} or add the folder of another data set"

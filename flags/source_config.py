@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from flags import choices
 from flags.interval import RangeChecked
@@ -74,7 +75,7 @@ def place_of(text: str) -> tuple[choices.Data | None, pathlib.Path]:
     return None, pathlib.Path(text).expanduser()
 
 
-def pairs_of(texts: tuple[str, ...], flag: str) -> dict[str, str]:
+def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
     """Returns the pairs A:B of a flag as a mapping; the last colon of each divides it.
 
     Raises:

@@ -8,7 +8,8 @@ decision rule is the run's own and is not chosen anew.
 import pathlib
 from collections.abc import Sequence
 
-from flags import data_flags, evaluate_flags, parse, run_flags, source_flags
+from flags import choices, data_flags, evaluate_flags, parse, run_flags, source_flags
+from flags.source_config import pairs_of
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 
@@ -23,13 +24,20 @@ def evaluate(argv: Sequence[str]) -> None:
         raise ValueError("--workdir: expected the folder of a finished run, found nothing")
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
+    from tfcovid.data.sources.options import SourceOptions
     from tfcovid.experiment.evaluation import evaluate_run
 
     evaluate_run(
         pathlib.Path(run_flags.WORKDIR.value),
         kind=source_flags.DATA.value,
         data_dir=optional_path(source_flags.DATA_DIR.value),
-        patients=optional_path(source_flags.PATIENTS.value),
+        options=SourceOptions(
+            patients=optional_path(source_flags.PATIENTS.value),
+            table=optional_path(source_flags.TABLE.value),
+            columns=pairs_of(source_flags.COLUMNS.value, "columns"),
+            label_names=pairs_of(source_flags.LABEL_NAMES.value, "label_names"),
+        ),
+        keep_laterals=source_flags.LATERAL_VIEWS.value is choices.LateralViews.KEEP,
         on_bad_image=data_flags.ON_BAD_IMAGE.value,
         max_pixels=data_flags.MAX_PIXELS.value,
     )

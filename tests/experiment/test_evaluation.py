@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import SMALL, train_here
+from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.synthetic import write_synthetic
 from tfcovid.experiment.evaluation import evaluate_run
 
@@ -16,7 +17,8 @@ def evaluate(workdir, data_dir=None, on_bad_image="fail"):
         workdir,
         kind=None,
         data_dir=data_dir,
-        patients=None,
+        options=SourceOptions(),
+        keep_laterals=False,
         on_bad_image=on_bad_image,
         max_pixels=1_000_000,
     )

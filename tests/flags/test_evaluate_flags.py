@@ -34,7 +34,9 @@ def test_a_flag_of_training_is_refused_even_with_its_default(argument):
         _check("--workdir=run", argument)
 
 
-@pytest.mark.parametrize("argument", ["--data=coronahack", "--patients=p.csv"])
+@pytest.mark.parametrize(
+    "argument", ["--data=coronahack", "--patients=p.csv", "--table=t.csv", "--lateral_views=keep"]
+)
 def test_words_on_another_data_set_are_refused_without_its_folder(argument):
     with pytest.raises(ValueError, match=f"^{re.escape(argument)} without --data_dir: "):
         _check("--workdir=run", argument)

@@ -119,8 +119,7 @@ def load_dataset(
     # The index still is the place in the image store, whatever is left out.
     pairs = find_copies(
         manifest.frame["sha256"],
-        images.thumbnails[manifest.frame.index],
-        by_content=copies == "content",
+        images.thumbnails[manifest.frame.index] if copies == "content" else None,
         progress=copies_progress,
     )
     manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals)

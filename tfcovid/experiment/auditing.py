@@ -113,8 +113,7 @@ def search(config: Config, console: rich.console.Console) -> Searched:
         before = before.renumbered()
         pairs = find_copies(
             before.frame["sha256"],
-            thumbnails,
-            by_content=data.copies is choices.Copies.CONTENT,
+            thumbnails if data.copies is choices.Copies.CONTENT else None,
             progress=compared,
         )
     keep = config.sources.lateral_views is choices.LateralViews.KEEP

@@ -13,6 +13,8 @@ import rich.console
 from flags import config_json
 from flags.config import Config
 from tfcovid.console import counting_bar, open_console
+from tfcovid.data.copies.merging import merge_copies
+from tfcovid.data.copies.search import find_copies
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
 from tfcovid.data.sources.options import SourceOptions
@@ -33,7 +35,8 @@ def evaluate_run(
     *,
     kind: str | None,
     data_dir: pathlib.Path | None,
-    patients: pathlib.Path | None,
+    options: SourceOptions,
+    keep_laterals: bool,
     on_bad_image: str,
     max_pixels: int,
 ) -> dict[str, Any]:
@@ -43,7 +46,8 @@ def evaluate_run(
       workdir: the folder of a finished run.
       kind: kind of the other data set, or None to recognise it.
       data_dir: folder of another data set; None for the run's own test split.
-      patients: CSV that maps the other data set's images to patients, or None.
+      options: what the user says of the other data set.
+      keep_laterals: whether its images known to be lateral views are scored.
       on_bad_image: 'fail' or 'set_aside'.
       max_pixels: refuses larger images.
 
@@ -62,7 +66,15 @@ def evaluate_run(
     if data_dir is None:
         target = own_test_split(folder, config, task_labels)
     else:
-        target = other_data(kind, data_dir, patients, task_labels, on_bad_image, max_pixels)
+        target = other_data(
+            kind,
+            data_dir,
+            task_labels,
+            options=options,
+            keep_laterals=keep_laterals,
+            on_bad_image=on_bad_image,
+            max_pixels=max_pixels,
+        )
         target = leave_out_known(target, read_manifest(folder.manifest))
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
@@ -170,13 +182,14 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
 def other_data(
     kind: str | None,
     data_dir: pathlib.Path,
-    patients: pathlib.Path | None,
     task_labels: TaskLabels,
+    *,
+    options: SourceOptions,
+    keep_laterals: bool,
     on_bad_image: str,
     max_pixels: int,
 ) -> Target:
-    """Returns all images of another data set that the task has a class for."""
-    options = SourceOptions(patients=patients)
+    """Returns the images of another data set that the task has a class for, each file once."""
     _, reading = read_sources(kind, data_dir, options=options)
     manifest = build_manifest(
         reading,
@@ -185,6 +198,9 @@ def other_data(
         max_pixels=max_pixels,
         every_class=False,
     )
+    # By their bytes alone: the images are decoded only when they are classified.
+    pairs = find_copies(manifest.frame["sha256"], None)
+    manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals).renumbered()
     there = set(manifest.frame["label"])
     absent = [name for name in task_labels.classes if name not in there]
     note = f"No image of {', '.join(absent)}: figures over all classes leave it out."

@@ -29,17 +29,15 @@ class How(enum.StrEnum):
 
 def find_copies(
     sha256: pd.Series,
-    thumbnails: np.ndarray,
+    thumbnails: np.ndarray | None,
     *,
-    by_content: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Returns the pairs of images that are copies of one another.
 
     Args:
       sha256: digests of the files, text [n].
-      thumbnails: uint8 [n, 96, 96] of the whole images.
-      by_content: whether other files than equal ones are compared at all.
+      thumbnails: uint8 [n, 96, 96] of the whole images; None compares bytes only.
       progress: called with (pairs looked at, pairs in all).
 
     Returns:
@@ -54,7 +52,7 @@ def find_copies(
     same_bytes = pd.DataFrame(
         {"first": first_of[again], "second": again, "how": str(How.SAME_BYTES), "correlation": 1.0}
     )
-    if not by_content:
+    if thumbnails is None:
         return _typed(same_bytes)
     unique = np.sort(firsts)
     pairs, correlation = _alike(thumbnails[unique], progress)
