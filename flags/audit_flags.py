@@ -16,6 +16,7 @@ USED = (
     source_flags.TABLE,
     source_flags.COLUMNS,
     source_flags.LABEL_NAMES,
+    source_flags.PATIENT_KEY,
     source_flags.LATERAL_VIEWS,
     data_flags.TASK,
     data_flags.MANIFEST,

@@ -52,6 +52,7 @@ class Data(enum.StrEnum):
     FOLDERS = enum.auto()
     CSV = enum.auto()
     CT_SLICES = enum.auto()
+    DICOM = enum.auto()
 
 
 class LateralViews(enum.StrEnum):

@@ -16,12 +16,21 @@ USED = (
     source_flags.TABLE,
     source_flags.COLUMNS,
     source_flags.LABEL_NAMES,
+    source_flags.PATIENT_KEY,
     source_flags.LATERAL_VIEWS,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
 )
 
-OF_ANOTHER_DATA_SET = ("data", "patients", "table", "columns", "label_names", "lateral_views")
+OF_ANOTHER_DATA_SET = (
+    "data",
+    "patients",
+    "table",
+    "columns",
+    "label_names",
+    "patient_key",
+    "lateral_views",
+)
 """Flags that say something of the data set in --data_dir."""
 
 

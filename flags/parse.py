@@ -169,6 +169,7 @@ def _source_config(flag_values: absl_flags.FlagValues) -> config.SourceConfig:
         extra_data_dir=tuple(flag_values[source_flags.EXTRA_DATA_DIR.name].value or ()),
         patients=_path(flag_values, "patients"),
         table=_path(flag_values, "table"),
+        patient_key=_path(flag_values, "patient_key"),
         columns=tuple(flag_values[source_flags.COLUMNS.name].value or ()),
         label_names=tuple(flag_values[source_flags.LABEL_NAMES.name].value or ()),
     )
@@ -227,6 +228,7 @@ def _check_paths(asked: config.Config) -> None:
     files = {
         "patients": asked.sources.patients,
         "table": asked.sources.table,
+        "patient_key": asked.sources.patient_key,
         "manifest": asked.data.manifest,
         "weights": asked.model.weights,
     }

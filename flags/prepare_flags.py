@@ -38,6 +38,7 @@ USED = (
     source_flags.TABLE,
     source_flags.COLUMNS,
     source_flags.LABEL_NAMES,
+    source_flags.PATIENT_KEY,
     FETCH,
     OUTPUT_DIR,
     SHARDS,

@@ -20,6 +20,8 @@ class SourceConfig(RangeChecked):
       table: the CSV that lists the images, read under `data` csv; None for the only one.
       columns: what the table calls our columns, OURS:THEIRS; read under `data` csv.
       label_names: what the data set's labels or folders mean, THEIRS:FINDING.
+      patient_key: file with the key that DICOM patient ids are hashed with; None for the one in
+        the user's configuration folder.
       lateral_views: what happens to images known to be lateral views.
     """
 
@@ -30,6 +32,7 @@ class SourceConfig(RangeChecked):
     table: pathlib.Path | None = None
     columns: tuple[str, ...] = ()
     label_names: tuple[str, ...] = ()
+    patient_key: pathlib.Path | None = None
     lateral_views: choices.LateralViews = choices.LateralViews.SET_ASIDE
 
     def __post_init__(self) -> None:

@@ -42,6 +42,12 @@ LABEL_NAMES = absl_flags.DEFINE_list(
     [],
     "What labels or class folders mean, THEIRS:FINDING, such as covid_pos:COVID-19,nad:Normal.",
 )
+PATIENT_KEY = absl_flags.DEFINE_string(
+    "patient_key",
+    None,
+    "File with the key that DICOM patient ids are hashed with; it stays with you (default: made at "
+    "first use in your configuration folder).",
+)
 LATERAL_VIEWS = absl_flags.DEFINE_enum_class(
     "lateral_views",
     _DEFAULTS.lateral_views,

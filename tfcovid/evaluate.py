@@ -35,6 +35,7 @@ def evaluate(argv: Sequence[str]) -> None:
             patients=optional_path(source_flags.PATIENTS.value),
             table=optional_path(source_flags.TABLE.value),
             columns=pairs_of(source_flags.COLUMNS.value, "columns"),
+            patient_key=optional_path(source_flags.PATIENT_KEY.value),
             label_names=pairs_of(source_flags.LABEL_NAMES.value, "label_names"),
         ),
         keep_laterals=source_flags.LATERAL_VIEWS.value is choices.LateralViews.KEEP,

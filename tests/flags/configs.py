@@ -41,6 +41,7 @@ def source_configs(draw: st.DrawFn) -> config.SourceConfig:
         extra_data_dir=tuple(draw(extra)),
         patients=draw(st.none() | _paths()),
         table=draw(st.none() | _paths()),
+        patient_key=draw(st.none() | _paths()),
         columns=draw(st.sampled_from([(), ("path:file", "finding:a b")])),
         label_names=draw(st.sampled_from([(), ("nad:Normal",)])),
         lateral_views=draw(st.sampled_from(choices.LateralViews)),

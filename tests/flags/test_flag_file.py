@@ -35,6 +35,7 @@ def _with_existing_paths(asked, folder):
                 f"{kind}:{folder}" if kind else str(folder) for kind, _ in sources.places()
             ),
             patients=_existing(sources.patients, folder, "the patients.csv"),
+            patient_key=_existing(sources.patient_key, folder, "patient.key"),
             table=_existing(sources.table, folder, "the table.csv"),
         ),
         data=dataclasses.replace(

@@ -110,6 +110,7 @@ def test_what_a_preset_may_leave_out_does_not_decide_the_result():
             "table",
             "columns",
             "label_names",
+            "patient_key",
         ),
     }
 

@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode import decode_gray
+from tfcovid.data.dicom_header import is_dicom
+from tfcovid.data.image_files import encoded_image
 from tfcovid.data.preprocess import Preprocessing, square_resize
 
 Outcome = tuple[np.ndarray, np.ndarray] | str
 """A square and a thumbnail, or the reason why there are none."""
+
+DICOM_HEADER_BYTES = 132  # a preamble of 128 bytes, then DICM
 
 
 def decode_files(
@@ -20,7 +25,8 @@ def decode_files(
     """Yields, in order, the square and the thumbnail of each file, or why there are none.
 
     Args:
-      paths: image files.
+      paths: image files; DICOM is turned into PNG by pydicom first, the others are read in the
+        stream itself.
       preprocessing: makes the squares.
       num_parallel_calls: files decoded at a time; None lets tf.data choose.
 
@@ -40,12 +46,28 @@ def decode_files(
     )
     iterator = iter(dataset)
     # A tf.data iterator goes on after an error, with the element that follows.
-    for _ in paths:
+    for path in paths:
         try:
             square, thumbnail = next(iterator)
-            yield square.numpy(), thumbnail.numpy()
         except tf.errors.OpError as error:
-            yield _reason(error)
+            if not is_dicom_file(path):
+                yield _reason(error)
+                continue
+            try:
+                square, thumbnail = both(tf.constant(encoded_image(path)))
+            except ValueError as reason:
+                yield str(reason)
+                continue
+        yield square.numpy(), thumbnail.numpy()
+
+
+def is_dicom_file(path: str) -> bool:
+    """Returns whether a file begins as DICOM files do; False where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return is_dicom(file.read(DICOM_HEADER_BYTES))
+    except OSError:
+        return False
 
 
 def _reason(error: tf.errors.OpError) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
-from tfcovid.data.decode_files import decode_files
+from tfcovid.data.decode_files import decode_files, is_dicom_file
 from tfcovid.data.preprocess import Preprocessing
 
 CACHES = ("auto", "memory", "disk", "none")
@@ -91,6 +91,11 @@ class ImageStore:
         names = [os.fspath(path) for path in paths]
         if not names:
             raise ValueError("Expected at least one image to load. Received: no path.")
+        if cache == "none" and any(map(is_dicom_file, names)):
+            raise ValueError(
+                "--cache=none decodes in TensorFlow's own stream, which reads no DICOM files: "
+                "choose auto, memory or disk."
+            )
         cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
         failures: dict[int, str] = {}
         thumbnails = np.zeros((len(names), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)

@@ -157,6 +157,7 @@ def source_options(config: Config) -> SourceOptions:
         patients=asked.patients,
         table=asked.table,
         columns=pairs_of(asked.columns, "columns"),
+        patient_key=asked.patient_key,
         label_names=pairs_of(asked.label_names, "label_names"),
     )
 

@@ -95,6 +95,7 @@ def settle(config: Config) -> Config:
             extra_data_dir=extra,
             patients=absolute(sources.patients),
             table=absolute(sources.table),
+            patient_key=absolute(sources.patient_key),
         ),
         data=dataclasses.replace(data, manifest=absolute(data.manifest)),
         model=dataclasses.replace(model, weights=absolute_weights(model.weights)),

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcovid.data.dicom_header import is_dicom
+from tfcovid.data.dicom_pixels import dicom_to_png
 from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, refuse_reason
 
 INPUT = "image_bytes"
@@ -144,4 +146,11 @@ def _read(name: str, max_pixels: int) -> bytes | str:
         content = pathlib.Path(name).read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return refuse_reason(content, max_pixels=max_pixels) or content
+    reason = refuse_reason(content, max_pixels=max_pixels)
+    if reason is None and is_dicom(content):
+        # The exported module decodes what TensorFlow decodes: JPEG, PNG and GIF.
+        try:
+            return dicom_to_png(content, max_pixels=max_pixels)
+        except ValueError as error:
+            return str(error)
+    return reason or content
