@@ -53,6 +53,7 @@ class Data(enum.StrEnum):
     CSV = enum.auto()
     CT_SLICES = enum.auto()
     DICOM = enum.auto()
+    RECORDS = enum.auto()
 
 
 class LateralViews(enum.StrEnum):

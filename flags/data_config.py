@@ -31,6 +31,7 @@ class DataConfig(RangeChecked):
       validation_fraction: share of the patients in the validation split, in (0, 1).
       image_size: side of the network's square input, pixels.
       view: which part of the image the network sees.
+      lung_masks: folder of lung masks that a view paints around; None takes a fixed box.
       cache: where decoded images are kept.
       cache_budget_mib: memory that `cache` auto may use, MiB.
       on_bad_image: what happens to an image that does not decode.
@@ -51,6 +52,7 @@ class DataConfig(RangeChecked):
     validation_fraction: float = within(BETWEEN_0_AND_1, 0.15)
     image_size: int = within(Interval(32, 2048), 64)
     view: choices.View = choices.View.FULL
+    lung_masks: pathlib.Path | None = None
     cache: choices.Cache = choices.Cache.AUTO
     cache_budget_mib: int = within(AT_LEAST_0, 4096)
     on_bad_image: choices.OnBadImage = choices.OnBadImage.FAIL
@@ -68,6 +70,11 @@ class DataConfig(RangeChecked):
             raise ValueError(
                 "--split=leave_one_source_out without --held_out_source: name the source that is "
                 "tested on, as it stands in the column source of manifest.csv"
+            )
+        if self.lung_masks is not None and self.view is choices.View.FULL:
+            raise ValueError(
+                f"--lung_masks={self.lung_masks} with --view=full, which paints over nothing: "
+                "choose border_only, lungs_hidden or lungs_only, or drop --lung_masks"
             )
         if (
             self.split is choices.Split.PATIENT

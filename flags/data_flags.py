@@ -70,6 +70,12 @@ VIEW = absl_flags.DEFINE_enum_class(
     choices.View,
     "Which part of the image the network sees; all but full are controls.",
 )
+LUNG_MASKS = absl_flags.DEFINE_string(
+    "lung_masks",
+    None,
+    "Folder with a lung mask for each image, white on black, of the image's name: what --view "
+    "paints around in place of a fixed central box.",
+)
 COPIES = absl_flags.DEFINE_enum_class(
     "copies",
     _DEFAULTS.copies,

@@ -18,6 +18,7 @@ USED = (
     source_flags.LABEL_NAMES,
     source_flags.PATIENT_KEY,
     source_flags.LATERAL_VIEWS,
+    data_flags.COPIES,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
 )
@@ -30,6 +31,7 @@ OF_ANOTHER_DATA_SET = (
     "label_names",
     "patient_key",
     "lateral_views",
+    "copies",
 )
 """Flags that say something of the data set in --data_dir."""
 

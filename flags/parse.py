@@ -183,6 +183,7 @@ def _data_config(flag_values: absl_flags.FlagValues, sample: bool) -> config.Dat
         config.DataConfig,
         flag_values,
         manifest=_path(flag_values, "manifest"),
+        lung_masks=_path(flag_values, "lung_masks"),
         image_size=image_size,
     )
 
@@ -220,6 +221,7 @@ def _check_paths(asked: config.Config) -> None:
     """Raises ValueError if a folder or file that is to be read is not there."""
     folders = [
         ("data_dir", asked.sources.data_dir),
+        ("lung_masks", asked.data.lung_masks),
         *(("extra_data_dir", folder) for _, folder in asked.sources.places()),
     ]
     for name, folder in folders:

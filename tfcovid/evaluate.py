@@ -39,6 +39,7 @@ def evaluate(argv: Sequence[str]) -> None:
             label_names=pairs_of(source_flags.LABEL_NAMES.value, "label_names"),
         ),
         keep_laterals=source_flags.LATERAL_VIEWS.value is choices.LateralViews.KEEP,
+        copies=data_flags.COPIES.value,
         on_bad_image=data_flags.ON_BAD_IMAGE.value,
         max_pixels=data_flags.MAX_PIXELS.value,
     )

@@ -15,11 +15,12 @@ import pytest
 
 from tests.conftest import ROOT, run_entry
 from tests.data.images import encode, noise
+from tfcovid.data.decode_files import decode_files
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.preparing import prepare_records
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.record_index import read_index, shard_name
-from tfcovid.data.records import RecordSquares, load_squares
+from tfcovid.data.records import RecordSquares
 from tfcovid.data.shard_jobs import ShardJob, finished, make_shard, mistake
 from tfcovid.data.sources import coronahack
 from tfcovid.data.sources.reading import ROW_COLUMNS, Reading, no_rejected, text_columns
@@ -139,10 +140,12 @@ def test_squares_and_tables_are_those_of_the_files(root, tmp_path):
     pd.testing.assert_frame_equal(index.reading.rows, reading.rows)
     pd.testing.assert_frame_equal(index.facts, facts)
     assert (prepared.made, prepared.kept, prepared.decoded) == (SHARDS, 0, 11)
-    squares = RecordSquares(tmp_path / "records")(reading.rows["path"])
-    for name, square in zip(reading.rows["path"], squares, strict=True):
-        expected = Preprocessing(SIZE).image_from_bytes((root / name).read_bytes())
-        np.testing.assert_array_equal(square, expected, err_msg=name)
+    paths = list(reading.rows["path"])
+    from_files = decode_files([str(root / path) for path in paths], Preprocessing(SIZE))
+    from_records = RecordSquares(tmp_path / "records")(paths)
+    for name, ours, theirs in zip(paths, from_records, from_files, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0], err_msg=name)
+        np.testing.assert_array_equal(ours[1], theirs[1], err_msg=name)
 
 
 @needs_beam
@@ -227,7 +230,7 @@ def test_a_damaged_shard_is_made_again(root, tmp_path):
     path = records / shard_name(2, SHARDS)
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(ValueError, match=f"{path.name}: damaged"):
-        list(load_squares(records))
+        list(RecordSquares(records)(read_index(records).reading.rows["path"]))
     assert prepare(root, records).made == 1
     assert contents(records) == whole
 
@@ -258,9 +261,10 @@ def test_an_image_that_does_not_decode_is_set_aside_or_ends_the_run(root, tmp_pa
     assert set(index.reading.rejected["category"]) == {"bad file"}
     assert "2 images set aside" in index.reading.notes[-1]
     assert len(index.reading.rows) == 9
-    for row, square in load_squares(records):
-        content = (root / index.reading.rows["path"][row]).read_bytes()
-        np.testing.assert_array_equal(square, Preprocessing(SIZE).image_from_bytes(content))
+    paths = index.reading.rows["path"]
+    for path, (square, _) in zip(paths, RecordSquares(records)(paths), strict=True):
+        expected = Preprocessing(SIZE).image_from_bytes((root / path).read_bytes())
+        np.testing.assert_array_equal(square, expected)
 
     for path in index.reading.rows["path"]:
         cut(root / path)
@@ -297,7 +301,7 @@ def test_the_command_writes_the_data_set_and_says_how_to_train(small_data, tmp_p
     done = run_entry("prepare", *arguments, "--shards=2", "--beam_args=--direct_num_workers=1")
     reading = coronahack.read(small_data)
     assert f"records: {len(reading.rows)} images of 32 px in 2 shards" in done.stdout
-    assert "training does not read records yet" in done.stdout
+    assert f"train: python -m tfcovid.train --data_dir={records} --image_size=32" in done.stdout
     index = read_index(records)
     pd.testing.assert_frame_equal(index.reading.rows, reading.rows)
     assert dataclasses.replace(index.reading, rows=reading.rows).notes == reading.notes

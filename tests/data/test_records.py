@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.images import encode, noise
+from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.image_files import FACT_TYPES
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.record_index import (
@@ -21,12 +22,12 @@ from tfcovid.data.record_index import (
 )
 from tfcovid.data.records import (
     RecordSquares,
-    load_squares,
     record_type,
     verify_shard,
     write_shard,
 )
 from tfcovid.data.sources import records
+from tfcovid.data.sources.joining import join_readings
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import ROW_COLUMNS, Reading, no_rejected, text_columns
 
@@ -54,12 +55,16 @@ def folder(tmp_path):
     return write_folder(tmp_path / "records")[0]
 
 
+def thumbnails_of_test():
+    return noise(COUNT * THUMBNAIL_PX, THUMBNAIL_PX, seed=4).reshape(COUNT, THUMBNAIL_PX, -1)
+
+
 def write_folder(folder):
-    """Writes two shards, of 3 and 2 squares; returns the folder and the squares."""
+    """Writes two shards, of 3 and 2 records; returns the folder, the squares and the index."""
     folder.mkdir()
     squares = noise(COUNT * SIZE, SIZE, seed=3).reshape(COUNT, SIZE, SIZE, 1)
     digests = [hashlib.sha256(bytes([i])).hexdigest() for i in range(COUNT)]
-    pairs = list(zip(digests, squares, strict=True))
+    pairs = list(zip(digests, squares, thumbnails_of_test(), strict=True))
     shards = [
         write_shard(folder / shard_name(number, 2), part, SIZE)
         for number, part in enumerate((pairs[:3], pairs[3:]))
@@ -98,8 +103,17 @@ def test_the_records_are_a_data_set(folder):
     assert records.recognise(folder) and not records.recognise(folder.parent)
     assert reading.root == folder
     assert list(reading.rows["path"]) == [f"set/{i} é.png" for i in range(COUNT)]
-    with pytest.raises(ValueError, match=r"--patients=p\.csv: .*bring their patients"):
-        records.read(folder, SourceOptions(patients="p.csv"))
+    pd.testing.assert_frame_equal(reading.facts, read_index(folder).facts)
+    for option in ({"patients": "p.csv"}, {"columns": {"image": "file"}}, {"patient_key": "k"}):
+        with pytest.raises(ValueError, match=f"--{next(iter(option))} with .* holds records"):
+            records.read(folder, SourceOptions(**option))
+
+
+def test_records_are_not_joined_with_another_data_set(folder):
+    reading = records.read(folder, SourceOptions())
+    other = dataclasses.replace(reading, root=folder.parent / "other", facts=None)
+    with pytest.raises(ValueError, match=r"records, which are read alone; .*--extra_data_dir"):
+        join_readings([other, reading])
 
 
 def test_squares_come_back_by_path_in_the_order_asked_for(tmp_path):
@@ -107,26 +121,18 @@ def test_squares_come_back_by_path_in_the_order_asked_for(tmp_path):
     asked = ["set/4 é.png", "set/0 é.png", "no/such.png", "set/4 é.png"]
     found = list(RecordSquares(folder)(asked))
     assert found[2] == f"not among the records in {folder}"
-    for square, place in ((found[0], 4), (found[1], 0), (found[3], 4)):
-        assert square.dtype == np.uint8
+    for (square, thumbnail), place in ((found[0], 4), (found[1], 0), (found[3], 4)):
+        assert square.dtype == thumbnail.dtype == np.uint8
         np.testing.assert_array_equal(square, squares[place])
-
-
-def test_squares_come_back_by_row_in_the_order_of_the_disk(tmp_path):
-    folder, squares, _ = write_folder(tmp_path / "records")
-    assert [row for row, _ in load_squares(folder)] == list(range(COUNT))
-    found = list(load_squares(folder, [3, 1, 3]))
-    assert [row for row, _ in found] == [1, 3]
-    np.testing.assert_array_equal([square for _, square in found], squares[[1, 3]])
-    with pytest.raises(ValueError, match=r"rows must lie in 0\.\.4\. Received: 1\.\.5"):
-        list(load_squares(folder, [1, 5]))
+        np.testing.assert_array_equal(thumbnail, thumbnails_of_test()[place])
 
 
 def test_tensorflow_reads_the_shards_too(tmp_path):
     folder, squares, _ = write_folder(tmp_path / "records")
     dataset = tf.data.TFRecordDataset([str(folder / shard_name(number, 2)) for number in (0, 1)])
-    found = [tf.io.decode_raw(record, tf.uint8)[32:] for record in dataset]
-    np.testing.assert_array_equal(found, squares.reshape(COUNT, -1))
+    found = np.array([tf.io.decode_raw(record, tf.uint8)[32:] for record in dataset])
+    np.testing.assert_array_equal(found[:, : SIZE**2], squares.reshape(COUNT, -1))
+    np.testing.assert_array_equal(found[:, SIZE**2 :], thumbnails_of_test().reshape(COUNT, -1))
 
 
 @pytest.mark.parametrize("place", [0, 60, -1])
@@ -137,7 +143,7 @@ def test_a_flipped_byte_is_refused_and_the_shard_named(folder, place):
     path.write_bytes(content)
     squares = RecordSquares(folder)
     # The other shard is whole.
-    assert isinstance(next(squares(["set/0 é.png"])), np.ndarray)
+    assert isinstance(next(squares(["set/0 é.png"])), tuple)
     with pytest.raises(ValueError, match=rf"{path.name}: damaged: expected SHA-256"):
         list(squares(["set/4 é.png"]))
 
@@ -145,7 +151,7 @@ def test_a_flipped_byte_is_refused_and_the_shard_named(folder, place):
 def test_a_missing_shard_is_refused(folder):
     (folder / shard_name(0, 2)).unlink()
     with pytest.raises(ValueError, match=r"images-00000-of-00002.*cannot be read"):
-        list(load_squares(folder))
+        list(RecordSquares(folder)(["set/0 é.png"]))
     with pytest.raises(ValueError, match="cannot be read"):
         verify_shard(folder / shard_name(0, 2), "0" * 64)
 
@@ -158,7 +164,7 @@ def test_two_shards_that_changed_places_are_refused(folder):
     shards[0]["sha256"] = hashlib.sha256(first.read_bytes()).hexdigest()
     (folder / "records.json").write_text(json.dumps(fields))
     with pytest.raises(ValueError, match=r"record 0 is not of the file that reading\.csv names"):
-        list(load_squares(folder, [0]))
+        list(RecordSquares(folder)(["set/0 é.png"]))
 
 
 @pytest.mark.parametrize("name", ["reading.csv", "rejected.csv"])
@@ -175,7 +181,7 @@ def test_an_edited_table_is_refused(folder, name):
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("format", 2, "expected records of format 1"),
+        ("format", 1, "expected records of format 2"),
         ("image_size", "16", "image_size: expected int"),
         ("image_size", 2, "image_size: expected at least 8"),
         ("view", "lungs_only", "view: expected full"),
@@ -234,11 +240,14 @@ def test_an_unfinished_folder_says_how_to_go_on(folder):
 
 
 def test_a_shard_that_fails_half_way_leaves_nothing(tmp_path):
-    good = noise(SIZE, SIZE)[..., None]
+    good, small = noise(SIZE, SIZE)[..., None], thumbnails_of_test()[0]
     with pytest.raises(ValueError, match=r"expected squares uint8 \[16, 16, 1\]. Received: int64"):
-        write_shard(tmp_path / "x.tfrecord", [("0" * 64, good), ("0" * 64, good.astype(int))], SIZE)
+        bad = ("0" * 64, good.astype(int), small)
+        write_shard(tmp_path / "x.tfrecord", [("0" * 64, good, small), bad], SIZE)
+    with pytest.raises(ValueError, match=r"expected thumbnails uint8 \[96, 96\]"):
+        write_shard(tmp_path / "x.tfrecord", [("0" * 64, good, good)], SIZE)
     with pytest.raises(OSError, match="cannot be written"):
-        write_shard(tmp_path / "none" / "x.tfrecord", [("0" * 64, good)], SIZE)
+        write_shard(tmp_path / "none" / "x.tfrecord", [("0" * 64, good, small)], SIZE)
     assert list(tmp_path.iterdir()) == []
 
 

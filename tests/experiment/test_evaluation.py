@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import SMALL, train_here
 from tfcovid.data.sources.options import SourceOptions
@@ -12,13 +13,14 @@ from tfcovid.data.sources.synthetic import write_synthetic
 from tfcovid.experiment.evaluation import evaluate_run
 
 
-def evaluate(workdir, data_dir=None, on_bad_image="fail"):
+def evaluate(workdir, data_dir=None, on_bad_image="fail", copies="content"):
     return evaluate_run(
         workdir,
         kind=None,
         data_dir=data_dir,
         options=SourceOptions(),
         keep_laterals=False,
+        copies=copies,
         on_bad_image=on_bad_image,
         max_pixels=1_000_000,
     )
@@ -71,3 +73,24 @@ def test_data_set_without_a_class_is_scored_and_says_so(finished_run, tmp_path):
     assert metrics["n_images"] == len(table)
     assert metrics["per_class"]["COVID-19"]["recall"] is None
     assert any("No image of COVID-19" in note for note in metrics["notes"])
+
+
+def test_a_copy_in_another_size_and_codec_is_not_scored(finished_run, small_data, tmp_path):
+    manifest = pd.read_csv(finished_run / "manifest.csv")
+    trained = manifest[(manifest["split"] == "train") & (manifest["label"] == "Normal")].iloc[0]
+    other = tmp_path / "other"
+    write_synthetic(other, seed=6, image_size=48, patients=60)
+    patients = pd.read_csv(other / "patients.csv")
+    patients.assign(patient_id="other" + patients["patient_id"]).to_csv(
+        other / "patients.csv", index=False
+    )
+    table = pd.read_csv(other / "Chest_xray_Corona_Metadata.csv")
+    name = table.loc[table["Label"] == "Normal", "X_ray_image_name"].iloc[0]
+    with Image.open(small_data / trained["path"]) as image:
+        image.resize((80, 80), Image.Resampling.BICUBIC).save(next(other.rglob(name)))
+    scored = {
+        copies: evaluate(finished_run, other, copies=copies) for copies in ("content", "bytes")
+    }
+    assert scored["bytes"]["n_images"] - scored["content"]["n_images"] >= 1
+    listed = [pd.read_csv(path) for path in finished_run.glob("evaluations/*-other/rejected.csv")]
+    assert any(name in set(table["image"]) for table in listed)

@@ -87,8 +87,10 @@ def describe_copies(pairs: pd.DataFrame, frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def odd_files(frame: pd.DataFrame, rejected: pd.DataFrame, colour: int) -> dict[str, int]:
-    """Returns how many images there are of each kind that wants a look."""
+def odd_files(
+    frame: pd.DataFrame, rejected: pd.DataFrame, colour: int | None
+) -> dict[str, int | None]:
+    """Returns how many images there are of each kind that wants a look; None is not known."""
     counts = rejected["category"].value_counts()
     aspect = frame["width"].astype(float) / frame["height"].astype(float)
     extreme = (aspect > EXTREME_ASPECT) | (aspect < 1 / EXTREME_ASPECT)

@@ -10,9 +10,11 @@ import pandas as pd
 from tfcovid.data.copies.merging import merge_copies
 from tfcovid.data.copies.search import find_copies
 from tfcovid.data.image_store import ImageStore
+from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
+from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import TaskLabels
 
 Progress = Callable[[int, int], None]
@@ -62,6 +64,7 @@ def load_dataset(
     max_set_aside: float,
     max_pixels: int,
     num_parallel_calls: int,
+    lung_masks: pathlib.Path | None = None,
     copies: str = "content",
     keep_laterals: bool = False,
     scan_progress: Progress | None = None,
@@ -86,6 +89,7 @@ def load_dataset(
         missing or bad, in [0, 1).
       max_pixels: refuses larger images.
       num_parallel_calls: parallel decodes; 0 lets tf.data choose.
+      lung_masks: folder of masks that the view paints around; None takes the fixed box.
       copies: 'content' finds copies in another size, codec or crop, 'bytes' equal files only.
       keep_laterals: whether images known to be lateral views stay.
       scan_progress: called while headers are read.
@@ -96,6 +100,11 @@ def load_dataset(
       ValueError: if an image is bad and on_bad_image is 'fail', too many are set
         aside, a class has no image, or the split cannot be made.
     """
+    if cache == "none" and (lung_masks or reading.facts is not None):
+        raise ValueError(
+            "--cache=none decodes the image files again at each use, which records and "
+            "--lung_masks do not allow: choose auto, memory or disk"
+        )
     manifest = build_manifest(
         reading,
         task_labels,
@@ -103,36 +112,65 @@ def load_dataset(
         max_pixels=max_pixels,
         progress=scan_progress,
     )
+    paths = manifest.frame["path"].tolist()
+    masks = lung_masks and LungMasks(lung_masks, root=reading.root, image_paths=paths)
     images, failures = ImageStore.load(
-        [reading.root / path for path in manifest.frame["path"]],
+        [reading.root / path for path in paths],
         preprocessing,
         cache=cache,
         budget_mib=cache_budget_mib,
         folder=cache_dir,
-        num_parallel_calls=num_parallel_calls,
+        outcomes=squares_of(
+            reading,
+            paths,
+            preprocessing,
+            masks=masks or None,
+            num_parallel_calls=num_parallel_calls,
+        ),
         progress=decode_progress,
     )
     if failures:
         manifest = without_undecoded(manifest, failures, reading.root, on_bad_image)
     broken = manifest.rejected["category"].isin([str(category) for category in BROKEN])
     _refuse_too_many(int(broken.sum()), len(manifest.frame), max_set_aside)
-    # The index still is the place in the image store, whatever is left out.
-    pairs = find_copies(
-        manifest.frame["sha256"],
-        images.thumbnails[manifest.frame.index] if copies == "content" else None,
-        progress=copies_progress,
-    )
-    manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals)
+    manifest = _merged(manifest, images, copies, keep_laterals, copies_progress)
     check_classes(manifest.frame["label"], task_labels, reading.root)
     if task_labels.column == "finding":
         notes = (*manifest.notes, *source_notes(manifest.frame))
         manifest = dataclasses.replace(manifest, notes=notes)
     frame = assign_split(manifest)
     manifest = _without_split(manifest, frame)
+    return _dataset(reading.root, task_labels, manifest, frame, images)
+
+
+def _merged(
+    manifest: Manifest,
+    images: ImageStore,
+    copies: str,
+    keep_laterals: bool,
+    progress: Progress | None,
+) -> Manifest:
+    """Returns the manifest with one of each picture; its index still is the place in `images`."""
+    pairs = find_copies(
+        manifest.frame["sha256"],
+        images.thumbnails[manifest.frame.index] if copies == "content" else None,
+        progress=progress,
+    )
+    return merge_copies(manifest, pairs, keep_laterals=keep_laterals)
+
+
+def _dataset(
+    root: pathlib.Path,
+    task_labels: TaskLabels,
+    manifest: Manifest,
+    frame: pd.DataFrame,
+    images: ImageStore,
+) -> Dataset:
+    """Returns the images that have a split."""
     frame = frame[frame["split"].notna()]
     class_index = {name: index for index, name in enumerate(task_labels.classes)}
     return Dataset(
-        root=reading.root,
+        root=root,
         classes=task_labels.classes,
         frame=frame.reset_index(drop=True),
         labels=frame["label"].map(class_index).to_numpy(np.int32),
@@ -158,7 +196,7 @@ def without_undecoded(
     rows = manifest.frame.iloc[bad]
     undecoded = aside(rows, Category.BAD_FILE, pd.Series(reasons, rows.index))
     rejected = pd.concat([manifest.rejected, undecoded], ignore_index=True)
-    note = f"{len(bad)} images set aside because they do not decode, the first: {first}."
+    note = f"{len(bad)} images set aside, the first: {first}: {reasons[0]}."
     return Manifest(
         frame=manifest.frame.drop(index=bad),
         official=manifest.official.drop(index=bad),

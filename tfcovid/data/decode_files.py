@@ -35,12 +35,8 @@ def decode_files(
       or text.
     """
 
-    def both(encoded):
-        gray = decode_gray(encoded)
-        return preprocessing.image_from_gray(gray), square_resize(gray, THUMBNAIL_PX)[..., 0]
-
     dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(
-        lambda path: both(tf.io.read_file(path)),
+        lambda path: square_and_thumbnail(tf.io.read_file(path), preprocessing),
         num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -51,14 +47,29 @@ def decode_files(
             square, thumbnail = next(iterator)
         except tf.errors.OpError as error:
             if not is_dicom_file(path):
-                yield _reason(error)
+                yield why_undecoded(error)
                 continue
             try:
-                square, thumbnail = both(tf.constant(encoded_image(path)))
+                encoded = tf.constant(encoded_image(path))
+                square, thumbnail = square_and_thumbnail(encoded, preprocessing)
             except ValueError as reason:
                 yield str(reason)
                 continue
         yield square.numpy(), thumbnail.numpy()
+
+
+def square_and_thumbnail(encoded, preprocessing: Preprocessing):
+    """Returns what is kept of an image: both made of one decoding.
+
+    Args:
+      encoded: bytes of a JPEG, PNG or GIF file, scalar string.
+      preprocessing: makes the square.
+
+    Returns:
+      uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image.
+    """
+    gray = decode_gray(encoded)
+    return preprocessing.image_from_gray(gray), square_resize(gray, THUMBNAIL_PX)[..., 0]
 
 
 def is_dicom_file(path: str) -> bool:
@@ -70,9 +81,13 @@ def is_dicom_file(path: str) -> bool:
         return False
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def why_undecoded(error: tf.errors.OpError) -> str:
     """Returns what TensorFlow says is wrong, without the graph it says it about."""
-    text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", error.message, flags=re.DOTALL)
+    message = error.message
+    if message.startswith("Graph execution error"):
+        # From inside a tf.function: paragraphs of source lines come before the reason.
+        message = message.split("[[")[0].strip().split("\n\n")[-1]
+    text = re.sub(r"\{\{[^}]*\}\}|\[\[.*?\]\]|\[Op:\w+\].*", " ", message, flags=re.DOTALL)
     # tf.data names the transformation that failed in front of the reason.
     text = re.sub(r"Error in user-defined function .*? Iterator::\S+: ", "", text)
     text = re.sub(r"assertion failed: \[(.*?)\]", r"\1", text, flags=re.DOTALL)

@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
-from tfcovid.data.decode_files import decode_files, is_dicom_file
+from tfcovid.data.decode_files import Outcome, decode_files, is_dicom_file
 from tfcovid.data.preprocess import Preprocessing
 
 CACHES = ("auto", "memory", "disk", "none")
@@ -65,6 +65,7 @@ class ImageStore:
         cache: str = "auto",
         budget_mib: float = 2048,
         folder: str | os.PathLike[str] | None = None,
+        outcomes: Iterator[Outcome] | None = None,
         num_parallel_calls: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple["ImageStore", dict[int, str]]:
@@ -78,6 +79,7 @@ class ImageStore:
             disk. The images are the same in all of them.
           budget_mib: what 'auto' may keep in memory, in MiB.
           folder: where the disk cache lies; needed by 'disk', and by 'auto' over the budget.
+          outcomes: of each path what `decode_files` would give, where that is had in another way.
           num_parallel_calls: files decoded at a time; None lets tf.data choose.
           progress: called with (files done, files in all) after each file.
 
@@ -101,8 +103,9 @@ class ImageStore:
         thumbnails = np.zeros((len(names), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
 
         def fill(pixels: np.ndarray | None) -> None:
-            outcomes = decode_files(names, preprocessing, num_parallel_calls)
-            for index, outcome in enumerate(outcomes):
+            for index, outcome in enumerate(
+                outcomes or decode_files(names, preprocessing, num_parallel_calls)
+            ):
                 if isinstance(outcome, str):
                     failures[index] = outcome
                 else:

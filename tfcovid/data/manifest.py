@@ -10,7 +10,14 @@ import pandas as pd
 
 from tfcovid.data.groups import assign_groups, connected_rows
 from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, scan_files
-from tfcovid.data.sources.reading import REJECTED_COLUMNS, TEXT, Reading, listing, read_table
+from tfcovid.data.sources.reading import (
+    REJECTED_COLUMNS,
+    TEXT,
+    Reading,
+    listing,
+    no_rejected,
+    read_table,
+)
 from tfcovid.data.tasks import TaskLabels, label_rows
 from tfcovid.whole_file import whole_file
 
@@ -85,7 +92,7 @@ def build_manifest(
       reading: what a reader found.
       task_labels: the task; a finding that it has no class for is set aside, with the reason.
       on_bad_image: "fail" raises when a file is no readable image, "set_aside" lists it.
-      max_pixels: the largest width × height of an image.
+      max_pixels: the largest width × height of an image; of records, preparation decided it.
       every_class: whether a class without an image is an error, as it is for training.
       progress: called with (files done, files in all) now and then; None for silence.
 
@@ -99,7 +106,10 @@ def build_manifest(
     if on_bad_image not in ("fail", "set_aside"):
         raise ValueError(f"on_bad_image: expected fail or set_aside. Received: {on_bad_image}.")
     rows, without_class = label_rows(reading.rows, task_labels)
-    facts, bad = scan_files(rows, reading.root, max_pixels=max_pixels, progress=progress)
+    if reading.facts is None:
+        facts, bad = scan_files(rows, reading.root, max_pixels=max_pixels, progress=progress)
+    else:
+        facts, bad = reading.facts, no_rejected()
     if len(bad) and on_bad_image == "fail":
         first = bad.iloc[0]
         raise ValueError(

@@ -50,16 +50,17 @@ def square_resize(gray, image_size):
     return tf.ensure_shape(tf.cast(square + 0.5, tf.uint8), [image_size, image_size, 1])
 
 
-def apply_view(images, view):
+def apply_view(images, view, inside=None):
     """Returns the images with the part that a control experiment must not see painted over.
 
     The box is the same in every image, so the paint itself carries nothing about the class.
 
     Args:
       images: uint8 [..., size, size, 1] with a static size.
-      view: 'full' leaves the image as it is; 'border_only' blackens the lung box, which leaves
-        shoulders, markers and margins; 'lungs_hidden' fills the box with mid gray, so that the
-        brightness of the whole stays ordinary; 'lungs_only' blackens everything outside the box.
+      view: 'full' leaves the image as it is; 'border_only' blackens the lungs, which leaves
+        shoulders, markers and margins; 'lungs_hidden' fills them with mid gray, so that the
+        brightness of the whole stays ordinary; 'lungs_only' blackens everything outside them.
+      inside: where the lungs are, bool [..., size, size, 1]; None takes `LUNG_BOX`.
 
     Returns:
       uint8 of the same shape.
@@ -71,7 +72,8 @@ def apply_view(images, view):
         raise ValueError(f"view must be one of {', '.join(VIEWS)}. Received: view={view!r}.")
     if view == "full":
         return images
-    inside = _lung_mask(images.shape[-3], images.shape[-2])
+    if inside is None:
+        inside = _lung_mask(images.shape[-3], images.shape[-2])
     if view == "lungs_only":
         return tf.where(inside, images, tf.zeros_like(images))
     paint = MID_GRAY if view == "lungs_hidden" else 0

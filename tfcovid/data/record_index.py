@@ -30,7 +30,7 @@ from tfcovid.data.sources.reading import (
 from tfcovid.whole_file import whole_file, write_text_whole
 
 INDEX_NAME, READING_NAME, REJECTED_NAME = "records.json", "reading.csv", "rejected.csv"
-FORMAT = 1
+FORMAT = 2
 # Counts up when the same file gives other pixels: old shards are then made again.
 PIXELS_VERSION = 1
 VIEW = "full"

@@ -1,11 +1,11 @@
 """Decoded images in sharded files: TFRecords of one size, checked whenever they are read.
 
-A record is the SHA-256 of the image's own file (32 bytes), then image_size × image_size gray
-values. There is no tf.train.Example around it: with records of one size a shard is an array, any
-square is read in place without parsing, and all but the pixels is 48 bytes. Other programs still
-read it with `tf.data.TFRecordDataset` and `tf.io.decode_raw`. The digest ties a square to the row
-of `reading.csv` that describes it; a row number would make a shard depend on how many rows stand
-before its own.
+A record is the SHA-256 of the image's own file (32 bytes), image_size × image_size gray values,
+then the 96 × 96 of the thumbnail that copies are looked for in. There is no tf.train.Example around
+it: with records of one size a shard is an array, any square is read in place without parsing, and
+all but the pixels is 48 bytes. Other programs still read it with `tf.data.TFRecordDataset` and
+`tf.io.decode_raw`. The digest ties a square to the row of `reading.csv` that describes it; a row
+number would make a shard depend on how many rows stand before its own.
 """
 
 import contextlib
@@ -13,11 +13,13 @@ import hashlib
 import os
 import pathlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
+from tfcovid.data.decode_files import Outcome
 from tfcovid.data.record_index import RecordIndex, ShardFile, read_index
 
 DIGEST_BYTES = 32
@@ -32,6 +34,7 @@ def record_type(image_size: int) -> np.dtype:
             ("length_crc", "<u4"),
             ("sha256", "u1", (DIGEST_BYTES,)),
             ("square", "u1", (image_size, image_size, 1)),
+            ("thumbnail", "u1", (THUMBNAIL_PX, THUMBNAIL_PX)),
             ("crc", "<u4"),
         ]
     )
@@ -53,31 +56,28 @@ def unique_whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def write_shard(
-    path: pathlib.Path, records: Iterable[tuple[str, np.ndarray]], image_size: int
+    path: pathlib.Path, records: Iterable[tuple[str, np.ndarray, np.ndarray]], image_size: int
 ) -> ShardFile:
     """Writes a shard, whole or not at all, and returns its facts.
 
     Args:
       path: the file to make or replace; its folder exists.
-      records: SHA-256 of the image file in hexadecimal, and square,
-        uint8 [image_size, image_size, 1], in order.
+      records: SHA-256 of the image file in hexadecimal, square uint8 [image_size, image_size, 1]
+        and thumbnail uint8 [96, 96], in order.
       image_size: side of the squares in pixels.
 
     Raises:
-      ValueError: if a square has another shape or type.
+      ValueError: if a square or thumbnail has another shape or type.
       OSError: if the file cannot be written.
     """
     images = 0
     with unique_whole_file(path) as beside:
         try:
             with tf.io.TFRecordWriter(str(beside)) as writer:
-                for digest, square in records:
-                    if square.shape != (image_size, image_size, 1) or square.dtype != np.uint8:
-                        raise ValueError(
-                            f"{path}: expected squares uint8 [{image_size}, {image_size}, 1]. "
-                            f"Received: {square.dtype} {list(square.shape)}."
-                        )
-                    writer.write(bytes.fromhex(digest) + square.tobytes())
+                for digest, square, thumbnail in records:
+                    _check_pixels(path, "squares", square, (image_size, image_size, 1))
+                    _check_pixels(path, "thumbnails", thumbnail, (THUMBNAIL_PX, THUMBNAIL_PX))
+                    writer.write(bytes.fromhex(digest) + square.tobytes() + thumbnail.tobytes())
                     images += 1
         except tf.errors.OpError as error:
             raise OSError(f"{path}: cannot be written ({error.message})") from error
@@ -85,6 +85,16 @@ def write_shard(
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = beside.stat().st_size
     return ShardFile(file=path.name, images=images, bytes=size, sha256=sha256)
+
+
+def _check_pixels(
+    path: pathlib.Path, what: str, pixels: np.ndarray, shape: tuple[int, ...]
+) -> None:
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise ValueError(
+            f"{path}: expected {what} uint8 {list(shape)}. "
+            f"Received: {pixels.dtype} {list(pixels.shape)}."
+        )
 
 
 def verify_shard(path: pathlib.Path, sha256: str) -> None:
@@ -118,7 +128,7 @@ class _Shards:
         self._digests = index.facts["sha256"].to_list()
         self._open: dict[int, np.ndarray] = {}
 
-    def square(self, row: int) -> np.ndarray:
+    def outcome(self, row: int) -> Outcome:
         record = self._records(int(self._shard[row]))[self._position[row]]
         if record["sha256"].tobytes().hex() != self._digests[row]:
             path = self._index.folder / self._index.shards[self._shard[row]].file
@@ -126,7 +136,7 @@ class _Shards:
                 f"{path}: record {self._position[row]} is not of the file that reading.csv names; "
                 "run tfcovid.prepare again."
             )
-        return np.array(record["square"])
+        return np.array(record["square"]), np.array(record["thumbnail"])
 
     def _records(self, number: int) -> np.ndarray:
         if number not in self._open:
@@ -144,37 +154,12 @@ class _Shards:
         return self._open[number]
 
 
-def load_squares(
-    folder: str | os.PathLike[str], rows: Sequence[int] | None = None
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields row number and square in the order they lie on disk.
-
-    Args:
-      folder: of the records.
-      rows: row numbers of `reading.csv`, from 0, in any order; None for all.
-
-    Yields:
-      (row number, uint8 [image_size, image_size, 1]); each row once.
-
-    Raises:
-      ValueError: if the folder holds no whole records, a shard is damaged, or a row is not there.
-    """
-    index = read_index(folder)
-    count = len(index.places)
-    wanted = sorted(set(range(count) if rows is None else map(int, rows)))
-    if wanted and not 0 <= wanted[0] <= wanted[-1] < count:
-        raise ValueError(f"rows must lie in 0..{count - 1}. Received: {wanted[0]}..{wanted[-1]}.")
-    shards = _Shards(index)
-    for row in wanted:
-        yield row, shards.square(row)
-
-
 class RecordSquares:
     """The squares of a folder of records by the path that each image had in its data set.
 
-    Takes the place of decoding files: `for outcome in RecordSquares(folder)(paths)` gives what
-    decoding `paths` would, in the same order. Squares are of the full view; another view is
-    painted over them by `preprocess.apply_view`, which gives the same as at decoding.
+    Takes the place of decoding files: `RecordSquares(folder)(paths)` gives what `decode_files`
+    gives of `paths`, in the same order. Squares are of the full view; another view is painted over
+    them, which gives the same as at decoding.
 
     Attributes:
       index: what the folder holds.
@@ -192,14 +177,14 @@ class RecordSquares:
     def __len__(self) -> int:
         return len(self.index.places)
 
-    def __call__(self, paths: Iterable[str]) -> Iterator[np.ndarray | str]:
-        """Yields the square of each path, or why there is none.
+    def __call__(self, paths: Iterable[str]) -> Iterator[Outcome]:
+        """Yields the square and the thumbnail of each path, or why there are none.
 
         Args:
           paths: relative as in `reading.csv`, in any order; in its order the disk is read in a row.
 
         Yields:
-          uint8 [image_size, image_size, 1], or one line of text.
+          (uint8 [image_size, image_size, 1], uint8 [96, 96]), or one line of text.
 
         Raises:
           ValueError: if a shard is damaged.
@@ -209,4 +194,4 @@ class RecordSquares:
             if row is None:
                 yield f"not among the records in {self.index.folder}"
             else:
-                yield self._shards.square(row)
+                yield self._shards.outcome(row)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.data.decode_files import square_and_thumbnail, why_undecoded
 from tfcovid.data.image_files import encoded_image
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.record_index import FORMAT, PIXELS_VERSION, VIEW, ShardFile
@@ -111,8 +112,8 @@ def forget(job: ShardJob) -> None:
     job.path.unlink(missing_ok=True)
 
 
-def _decoded(job: ShardJob, failed: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields digest and square of each file that decodes; fills `failed` with why others do not."""
+def _decoded(job: ShardJob, failed: dict[str, str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yields the record of each file that decodes; fills `failed` with why others do not."""
     decode = _decoder(job.image_size)
     for name, sha256 in job.images:
         path = pathlib.Path(job.root) / name
@@ -120,34 +121,27 @@ def _decoded(job: ShardJob, failed: dict[str, str]) -> Iterator[tuple[str, np.nd
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise ValueError(f"{path}: changed while it was prepared; run tfcovid.prepare again")
         try:
-            square = decode(encoded_image(path, job.max_pixels)).numpy()
+            square, thumbnail = decode(encoded_image(path, job.max_pixels))
         except ValueError as error:
             failed[name] = str(error)
         except tf.errors.OpError as error:
-            failed[name] = _reason(error)
+            failed[name] = why_undecoded(error)
         else:
-            yield sha256, square
+            yield sha256, square.numpy(), thumbnail.numpy()
 
 
 @functools.cache
 def _decoder(image_size: int) -> Callable[[bytes], Any]:
-    """Returns what makes a square of bytes: traced once in a process, not once a shard."""
+    """Returns what makes a record of bytes: traced once in a process, not once a shard."""
     preprocessing = Preprocessing(image_size, view=VIEW)
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def decode(encoded):
         # On a machine with a GPU the resize would go there, and with it all of its memory.
         with tf.device("CPU:0"):
-            return preprocessing.image_from_bytes(encoded)
+            return square_and_thumbnail(encoded, preprocessing)
 
     return decode
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """Returns what TensorFlow says is wrong, without where in the graph: the line before that."""
-    lines = [line.strip(" .\t") for line in error.message.split("[[")[0].splitlines()]
-    line = next((line for line in reversed(lines) if line), "does not decode")
-    return line.removeprefix("assertion failed: [").removesuffix("]")
 
 
 def _write_note(job: ShardJob, fields: Mapping[str, Any]) -> None:

@@ -18,10 +18,10 @@ from tfcovid.data import audit_facts
 from tfcovid.data.copies.merging import merge_copies
 from tfcovid.data.copies.search import How, find_copies
 from tfcovid.data.dataset import without_undecoded
-from tfcovid.data.image_store import ImageStore
 from tfcovid.data.manifest import Manifest, build_manifest, source_notes
-from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
+from tfcovid.data.preprocess import LUNG_BOX
 from tfcovid.data.sources.reading import Reading
+from tfcovid.data.squares import thumbnails_of
 from tfcovid.data.tasks import TaskLabels, task_labels_of
 from tfcovid.experiment.inputs import read_data_sets, split_asked_for
 from tfcovid.experiment.run import free_name
@@ -31,8 +31,6 @@ from tfcovid.report.audit_page import write_audit
 from tfcovid.report.audit_pictures import examples_of, gallery, pair_gallery
 from tfcovid.training import run_record
 
-# The search for copies has its own thumbnails; the squares of training are not needed.
-SMALLEST = Preprocessing(image_size=8)
 EXAMPLES_OF_A_CLASS, PAIRS_SHOWN = 6, 8
 
 
@@ -100,16 +98,15 @@ def search(config: Config, console: rich.console.Console) -> Searched:
             every_class=False,
             progress=scanned,
         )
-        images, failures = ImageStore.load(
-            [reading.root / path for path in before.frame["path"]],
-            SMALLEST,
-            cache="memory",
+        thumbnails, failures = thumbnails_of(
+            reading,
+            before.frame["path"].tolist(),
             num_parallel_calls=data.num_parallel_calls,
             progress=decoded,
         )
         if failures:
             before = without_undecoded(before, failures, reading.root, "set_aside")
-        thumbnails = images.thumbnails[before.frame.index]
+        thumbnails = thumbnails[before.frame.index]
         before = before.renumbered()
         pairs = find_copies(
             before.frame["sha256"],
@@ -147,8 +144,6 @@ def describe(config: Config, searched: Searched) -> dict[str, Any]:
         "view": frame["view"],
         "sex": frame["sex"],
     }
-    coloured = searched.before.frame["mode"].isin(["RGB", "RGBA", "P", "CMYK"])
-    paths = [searched.reading.root / path for path in searched.before.frame.loc[coloured, "path"]]
     notes = [*after.notes]
     if searched.task_labels.column == "finding":
         notes += source_notes(frame)
@@ -180,7 +175,7 @@ def describe(config: Config, searched: Searched) -> dict[str, Any]:
         "files": audit_facts.odd_files(
             searched.before.frame,
             after.rejected,
-            sum(audit_facts.is_colour_annotated(str(path)) for path in paths),
+            colour_annotated(searched),
         ),
         "declared": dict(searched.reading.declared),
         "shortcuts": shortcuts_of(config, searched, frame),
@@ -196,6 +191,15 @@ def describe(config: Config, searched: Searched) -> dict[str, Any]:
         "notes": notes,
     }
     return found | {"verdict": audit_facts.verdict(found)}
+
+
+def colour_annotated(searched: Searched) -> int | None:
+    """Returns how many images show colour; None for records, which are gray by now."""
+    if searched.reading.facts is not None:
+        return None
+    frame = searched.before.frame
+    paths = frame.loc[frame["mode"].isin(["RGB", "RGBA", "P", "CMYK"]), "path"]
+    return sum(audit_facts.is_colour_annotated(str(searched.reading.root / p)) for p in paths)
 
 
 def data_folders(config: Config, kinds: tuple[str, ...]) -> list[dict[str, str]]:

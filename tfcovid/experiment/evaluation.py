@@ -1,30 +1,32 @@
 """A finished run scored again, on its own test split or on another data set."""
 
-import dataclasses
 import datetime
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import rich.console
+import tensorflow as tf
 
 from flags import config_json
-from flags.config import Config
 from tfcovid.console import counting_bar, open_console
-from tfcovid.data.copies.merging import merge_copies
-from tfcovid.data.copies.search import find_copies
-from tfcovid.data.image_files import scan_files
-from tfcovid.data.manifest import build_manifest, read_manifest, write_csv
+from tfcovid.data.decode_files import Outcome
+from tfcovid.data.manifest import write_csv
+from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.options import SourceOptions
-from tfcovid.data.sources.readers import read_sources
-from tfcovid.data.sources.reading import TEXT, Category, aside, listing, no_rejected
-from tfcovid.data.tasks import TaskLabels, task_labels_of
-from tfcovid.experiment.inputs import source_options
+from tfcovid.data.sources.reading import Category
+from tfcovid.data.squares import squares_of
+from tfcovid.data.tasks import task_labels_of
+from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
-from tfcovid.serving.client import Prediction, load_signature, predict_files
+from tfcovid.serving.client import (
+    Prediction,
+    load_signature,
+    predict_contents,
+    predict_files,
+)
 from tfcovid.training import run_record
 
 BATCH_SIZE = 16
@@ -37,6 +39,7 @@ def evaluate_run(
     data_dir: pathlib.Path | None,
     options: SourceOptions,
     keep_laterals: bool,
+    copies: str,
     on_bad_image: str,
     max_pixels: int,
 ) -> dict[str, Any]:
@@ -48,6 +51,8 @@ def evaluate_run(
       data_dir: folder of another data set; None for the run's own test split.
       options: what the user says of the other data set.
       keep_laterals: whether its images known to be lateral views are scored.
+      copies: 'content' leaves out what looks like an image that the run has seen, 'bytes' only
+        equal files.
       on_bad_image: 'fail' or 'set_aside'.
       max_pixels: refuses larger images.
 
@@ -63,6 +68,11 @@ def evaluate_run(
     classes = run_record.read_json(folder.labels)
     task_labels = task_labels_of(run_record.read_json(folder.metrics)["task"], classes)
     config = config_json.from_dict(run_record.read_json(folder.config))
+    if config.data.lung_masks is not None:
+        raise ValueError(
+            f"--workdir={workdir}: this run sees images through --lung_masks and has no SavedModel "
+            "that could score others; its figures are in metrics.json"
+        )
     if data_dir is None:
         target = own_test_split(folder, config, task_labels)
     else:
@@ -70,12 +80,14 @@ def evaluate_run(
             kind,
             data_dir,
             task_labels,
+            seen=seen_by_the_run(folder, config),
             options=options,
             keep_laterals=keep_laterals,
+            by_content=copies == "content",
             on_bad_image=on_bad_image,
             max_pixels=max_pixels,
+            console=console,
         )
-        target = leave_out_known(target, read_manifest(folder.manifest))
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
     metrics, table = score_predictions(
@@ -108,142 +120,32 @@ def evaluation_name(data_dir: pathlib.Path | None) -> str:
     return f"{now}-{'test' if data_dir is None else data_dir.resolve().name}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What is scored.
-
-    Attributes:
-      name: what the terminal and metrics.json call it.
-      root: the folder that paths are relative to.
-      frame: rows with the manifest's columns.
-      rejected: images left out, columns image, path, reason.
-      notes: lines that a user should read before believing a score on it.
-      controls: what probes score on the same images, as in metrics.json; empty where none did.
-    """
-
-    name: str
-    root: pathlib.Path
-    frame: pd.DataFrame
-    rejected: pd.DataFrame
-    notes: tuple[str, ...]
-    controls: dict[str, Any]
-
-    def without(
-        self, rows: np.ndarray, category: Category, reasons: Sequence[str], note: str
-    ) -> "Target":
-        """Returns the target without some rows, those listed with their reasons and noted.
-
-        Args:
-          rows: which rows go, bool [n].
-          category: what is wrong with all of them.
-          reasons: why, one for each row that goes.
-          note: a line that says so.
-
-        Raises:
-          ValueError: if no row stays.
-        """
-        if not rows.any():
-            return self
-        if rows.all():
-            raise ValueError(f"{self.root}: expected an image to score, none is left: {note}")
-        gone = self.frame.loc[rows]
-        table = aside(gone, category, pd.Series(list(reasons), gone.index, dtype=TEXT))
-        return dataclasses.replace(
-            self,
-            frame=self.frame[~rows].reset_index(drop=True),
-            rejected=pd.concat([self.rejected, table], ignore_index=True),
-            notes=(*self.notes, note),
-        )
-
-
-def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: TaskLabels) -> Target:
-    """Returns the test split of a run, with the notes and controls of the run.
-
-    Raises:
-      ValueError: if the run's records are missing, or its data has moved or changed.
-    """
-    data, sources = config.data, config.sources
-    _, reading = read_sources(
-        sources.data, sources.data_dir, sources.places(), options=source_options(config)
-    )
-    manifest = read_manifest(folder.manifest, classes=task_labels.classes)
-    test = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    facts, _ = scan_files(test, reading.root, max_pixels=data.max_pixels)
-    changed = test.drop(index=facts.index[facts["sha256"] == test.loc[facts.index, "sha256"]])
-    if len(changed):
-        raise ValueError(
-            f"{reading.root}: {len(changed)} of {len(test)} test images are missing, bad or not "
-            f"those that the run scored: {listing(changed['image'])}"
-        )
-    run = run_record.read_json(folder.metrics)
-    return Target("test", reading.root, test, no_rejected(), tuple(run["notes"]), run["controls"])
-
-
-def other_data(
-    kind: str | None,
-    data_dir: pathlib.Path,
-    task_labels: TaskLabels,
-    *,
-    options: SourceOptions,
-    keep_laterals: bool,
-    on_bad_image: str,
-    max_pixels: int,
-) -> Target:
-    """Returns the images of another data set that the task has a class for, each file once."""
-    _, reading = read_sources(kind, data_dir, options=options)
-    manifest = build_manifest(
-        reading,
-        task_labels,
-        on_bad_image=on_bad_image,
-        max_pixels=max_pixels,
-        every_class=False,
-    )
-    # By their bytes alone: the images are decoded only when they are classified.
-    pairs = find_copies(manifest.frame["sha256"], None)
-    manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals).renumbered()
-    there = set(manifest.frame["label"])
-    absent = [name for name in task_labels.classes if name not in there]
-    note = f"No image of {', '.join(absent)}: figures over all classes leave it out."
-    return Target(
-        f"all of {data_dir.resolve().name}",
-        reading.root,
-        manifest.frame,
-        manifest.rejected,
-        (*manifest.notes, note) if absent else manifest.notes,
-        {},
-    )
-
-
-def leave_out_known(target: Target, manifest: pd.DataFrame) -> Target:
-    """Returns the target without images and patients that the run was trained or chosen on.
-
-    Args:
-      target: another data set.
-      manifest: the run's manifest.
-    """
-    seen = manifest[manifest["split"] != "test"]
-    known = target.frame["sha256"].isin(seen["sha256"])
-    known |= target.frame["patient_id"].isin(seen["patient_id"].dropna())
-    note = (
-        f"{known.sum()} of {len(known)} images left out: the run was trained, or its threshold "
-        "chosen, on them or on other images of these patients."
-    )
-    reason = "the run has seen this image or this patient"
-    return target.without(known.to_numpy(), Category.LEFT_OUT, [reason] * int(known.sum()), note)
-
-
 def classify(
     folder: run_record.RunFolder, target: Target, console: rich.console.Console
 ) -> list[Prediction]:
     """Returns what the exported model says of each image, in the frame's order."""
     signature = load_signature(folder.saved_model)
-    files = [str(target.root / path) for path in target.frame["path"]]
+    paths = target.frame["path"].tolist()
+    files = [str(target.reading.root / path) for path in paths]
+    if target.reading.facts is None:
+        found = predict_files(signature, files, batch_size=BATCH_SIZE)
+    else:
+        size = run_record.read_json(folder.preprocessing)["image_size"]
+        squares = squares_of(target.reading, paths, Preprocessing(image_size=size))
+        found = predict_contents(
+            signature, zip(files, map(as_png, squares), strict=True), batch_size=BATCH_SIZE
+        )
     predictions = []
     with counting_bar(console, "classifying images") as progress:
-        for prediction in predict_files(signature, files, batch_size=BATCH_SIZE):
+        for prediction in found:
             predictions.append(prediction)
             progress(len(predictions), len(files))
     return predictions
+
+
+def as_png(outcome: Outcome) -> bytes | str:
+    """Returns a square as a file that the exported model decodes to that very square."""
+    return outcome if isinstance(outcome, str) else tf.io.encode_png(outcome[0]).numpy()
 
 
 def leave_out_failed(

@@ -95,6 +95,7 @@ def prepare_data(
             max_set_aside=data.max_set_aside,
             max_pixels=data.max_pixels,
             num_parallel_calls=data.num_parallel_calls,
+            lung_masks=data.lung_masks,
             scan_progress=scanned,
             # The synthetic sample is drawn, each film once: there is nothing to look for.
             copies="bytes" if kinds[0] == "synthetic" else data.copies,

@@ -98,5 +98,7 @@ def summary(prepared: Prepared) -> list[str]:
             f"speed: {prepared.decoded} images in {prepared.seconds:.1f} s, "
             f"{prepared.decoded / prepared.seconds:,.0f} images/s"
         )
-    lines.append("note: training does not read records yet; it reads the image files")
+    lines.append(
+        f"train: python -m tfcovid.train --data_dir={index.folder} --image_size={index.image_size}"
+    )
     return lines

@@ -66,7 +66,10 @@ def run(config: Config) -> pathlib.Path:
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
     rule = choose_rule(best, dataset, preprocessing)
     metrics = score_test_split(config, best, rule, dataset, preprocessing, folder)
-    export(best, rule, preprocessing, folder)
+    if config.data.lung_masks is None:
+        export(best, rule, preprocessing, folder)
+    else:
+        say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
     report(folder, dataset)
     print_result(console, metrics, folder.path)
     return folder.path
@@ -97,7 +100,9 @@ def settle(config: Config) -> Config:
             table=absolute(sources.table),
             patient_key=absolute(sources.patient_key),
         ),
-        data=dataclasses.replace(data, manifest=absolute(data.manifest)),
+        data=dataclasses.replace(
+            data, manifest=absolute(data.manifest), lung_masks=absolute(data.lung_masks)
+        ),
         model=dataclasses.replace(model, weights=absolute_weights(model.weights)),
     )
 

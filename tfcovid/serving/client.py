@@ -1,8 +1,9 @@
 """Classifies image files with an exported model, batch by batch, none left out."""
 
 import dataclasses
+import itertools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -99,13 +100,28 @@ def predict_files(
       batch_size: files read and classified at a time.
       max_pixels: refuses larger images before anything of them is decoded.
     """
-    for start in range(0, len(files), batch_size):
-        yield from _predict_batch(signature, files[start : start + batch_size], max_pixels)
+    contents = ((name, _read(name, max_pixels)) for name in files)
+    yield from predict_contents(signature, contents, batch_size=batch_size)
 
 
-def _predict_batch(signature, files: Sequence[str], max_pixels: int) -> list[Prediction]:
-    contents = {name: _read(name, max_pixels) for name in files}
-    readable = [name for name in files if isinstance(contents[name], bytes)]
+def predict_contents(
+    signature, contents: Iterable[tuple[str, bytes | str]], *, batch_size: int
+) -> Iterator[Prediction]:
+    """Yields a prediction for each image that is in memory, in order.
+
+    Args:
+      signature: from `load_signature`.
+      contents: a name, and the bytes of a JPEG, PNG or GIF file or why there are none.
+      batch_size: images classified at a time.
+    """
+    waiting = iter(contents)
+    while batch := list(itertools.islice(waiting, batch_size)):
+        yield from _predict_batch(signature, batch)
+
+
+def _predict_batch(signature, batch: Sequence[tuple[str, bytes | str]]) -> list[Prediction]:
+    contents = dict(batch)
+    readable = [name for name in contents if isinstance(contents[name], bytes)]
     try:
         found = dict(zip(readable, _call(signature, readable, contents), strict=True))
     except tf.errors.OpError:
@@ -116,7 +132,7 @@ def _predict_batch(signature, files: Sequence[str], max_pixels: int) -> list[Pre
         for name, content in contents.items()
         if not isinstance(content, bytes)
     }
-    return [(found | failed)[name] for name in files]
+    return [(found | failed)[name] for name, _ in batch]
 
 
 def _predict_one(signature, name: str, contents: dict[str, Any]) -> Prediction:

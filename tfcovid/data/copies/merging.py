@@ -33,10 +33,12 @@ def merge_copies(manifest: Manifest, pairs: pd.DataFrame, *, keep_laterals: bool
     """
     frame = manifest.frame
     same = pairs[pairs["how"] != How.LOOK_ALIKE]
-    film = _linked(len(frame), same)
+    film = linked_rows(len(frame), same)
     frame = frame.assign(
         **{column: _shared(frame[column], film) for column in OF_THE_FILM},
-        group_id=assign_groups(frame["patient_id"], frame["sha256"], _linked(len(frame), pairs)),
+        group_id=assign_groups(
+            frame["patient_id"], frame["sha256"], linked_rows(len(frame), pairs)
+        ),
     )
     rejected, notes = [], []
     differ = _labels_differ(frame["label"], film)
@@ -81,7 +83,7 @@ def merge_copies(manifest: Manifest, pairs: pd.DataFrame, *, keep_laterals: bool
     )
 
 
-def _linked(num_rows: int, pairs: pd.DataFrame) -> np.ndarray:
+def linked_rows(num_rows: int, pairs: pd.DataFrame) -> np.ndarray:
     """Returns which rows the pairs hold together, as component numbers int [num_rows]."""
     rows = np.concatenate([np.arange(num_rows), pairs["first"], pairs["second"]])
     links = np.concatenate([np.full(num_rows, -1), np.arange(len(pairs)), np.arange(len(pairs))])

@@ -20,10 +20,17 @@ def join_readings(readings: Sequence[Reading]) -> Reading:
       readings: one or more, the main data set first.
 
     Raises:
-      ValueError: if two of them lie in the same folder, or one inside another.
+      ValueError: if two of them lie in the same folder, or one inside another, or one of several
+        is of records.
     """
     if len(readings) == 1:
         return readings[0]
+    records = [reading.root for reading in readings if reading.facts is not None]
+    if records:
+        raise ValueError(
+            f"--extra_data_dir: {records[0]} holds records, which are read alone; make records of "
+            "all data sets together, tfcovid.prepare takes --extra_data_dir too"
+        )
     roots = [reading.root.absolute() for reading in readings]
     _refuse_nested(roots)
     shared = pathlib.Path(os.path.commonpath(roots))

@@ -13,6 +13,7 @@ from tfcovid.data.sources import (
     folders,
     nih14,
     radiography,
+    records,
     synthetic,
 )
 from tfcovid.data.sources.joining import join_readings
@@ -32,9 +33,11 @@ READERS: dict[str, Callable[[pathlib.Path, SourceOptions], Reading]] = {
     "dicom": dicom.read,
     "csv": csv_table.read,
     "folders": folders.read,
+    "records": records.read,
 }
 # The particular before the general: the first that knows the folder reads it.
 RECOGNISERS: dict[str, Callable[[pathlib.Path], bool]] = {
+    "records": records.recognise,
     "coronahack": coronahack.recognise,
     "covid_chestxray": covid_chestxray.recognise,
     "radiography": radiography.recognise,

@@ -92,6 +92,8 @@ class Reading:
       root: the folder that the paths are relative to.
       declared: what the publisher says of the patients of a source and no column holds, in words,
         by the name of the source; it is shown as declared, never as measured.
+      facts: of the images' files as `image_files.scan_files` finds them, indexed like `rows`,
+        where no file lies at `path` because the data set was decoded before (records); else None.
 
     Raises:
       ValueError: if `rows` or `rejected` lack a column, or an image id stands twice in `rows`.
@@ -102,6 +104,7 @@ class Reading:
     notes: tuple[str, ...]
     root: pathlib.Path
     declared: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    facts: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         for name, frame, columns in (

@@ -1,5 +1,6 @@
 """Reads a folder that `python -m tfcovid.prepare` wrote as the data set it was made from."""
 
+import dataclasses
 import os
 import pathlib
 
@@ -16,19 +17,22 @@ def recognise(root: str | os.PathLike[str]) -> bool:
 def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
     """Returns what the reader of the original data set found, less the files that were bad.
 
-    Paths are those of the original data set; no image file lies there. The squares come from
-    `records.RecordSquares`, the facts of the files from `record_index.read_index`.
+    Paths are those of the original data set; no image file lies there. The pixels come from
+    `records.RecordSquares`.
 
     Args:
       root: the folder with `records.json`.
-      options: `patients` must be None: patients are part of the records.
+      options: none may be given: what they say is part of the records.
 
     Raises:
-      ValueError: if the folder does not hold whole records, or `options.patients` is given.
+      ValueError: if the folder does not hold whole records, or an option is given.
     """
-    if options.patients is not None:
-        raise ValueError(
-            f"--patients={options.patients}: {root} holds records, which bring their patients; "
-            "give the table to tfcovid.prepare."
-        )
-    return read_index(root).reading
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value:
+            raise ValueError(
+                f"--{field.name} with {root}, which holds records: what it says is part of them; "
+                f"give --{field.name} to tfcovid.prepare"
+            )
+    index = read_index(root)
+    return dataclasses.replace(index.reading, facts=index.facts)

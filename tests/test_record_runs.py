@@ -1,0 +1,99 @@
+"""A run on prepared records is the run on the image files: bit for bit, and scored again alike."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.conftest import SMALL, run_entry, train_here
+from tfcovid.data.sources.options import SourceOptions
+from tfcovid.data.sources.synthetic import write_synthetic
+from tfcovid.experiment.evaluation import evaluate_run
+from tfcovid.training.run_record import RunFolder
+
+pytest.importorskip("apache_beam")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs, `files-run` and `records-run`, on a data set with copies of several sizes."""
+    root = tmp_path_factory.mktemp("records")
+    data = root / "files"
+    write_synthetic(data, seed=8, image_size=48, patients=200)
+    table = pd.read_csv(data / "Chest_xray_Corona_Metadata.csv", index_col=0)
+    copy = table[table["Label"] == "Normal"].iloc[[0]].assign(X_ray_image_name="twice.png")
+    first = next(data.rglob(table["X_ray_image_name"][copy.index[0]]))
+    with Image.open(first) as image:
+        image.resize((96, 90), Image.Resampling.BICUBIC).save(first.with_name("twice.png"))
+    pd.concat([table, copy], ignore_index=True).to_csv(data / "Chest_xray_Corona_Metadata.csv")
+    run_entry(
+        "prepare",
+        f"--data_dir={data}",
+        f"--output_dir={root / 'records'}",
+        "--image_size=32",
+        "--shards=3",
+    )
+    for kind in ("files", "records"):
+        # A view: records hold full squares, files are painted while they are decoded.
+        arguments = (f"--data_dir={root / kind}", f"--workdir={root / kind}-run")
+        train_here(*arguments, *SMALL, "--view=lungs_only", "--move_share=1")
+    return root
+
+
+def test_manifest_figures_and_weights_are_bit_equal(runs):
+    ours, theirs = (RunFolder(runs / f"{kind}-run") for kind in ("records", "files"))
+    for name in ("manifest", "rejected", "history", "predictions", "decision", "metrics"):
+        assert getattr(ours, name).read_bytes() == getattr(theirs, name).read_bytes(), name
+    assert "copy of" in ours.rejected.read_text()
+    models = [keras.models.load_model(run.best_model, compile=False) for run in (ours, theirs)]
+    for mine, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(mine.numpy(), other.numpy(), err_msg=mine.path)
+
+
+def test_a_run_on_records_is_scored_again_without_the_image_files(runs):
+    again = evaluate(runs / "records-run")
+    first = json.loads((runs / "records-run" / "metrics.json").read_text())
+    assert again["confusion_matrix"] == first["confusion_matrix"]
+    assert again["brier"] == pytest.approx(first["brier"], abs=1e-6)
+
+
+def test_records_of_the_runs_own_images_leave_nothing_but_its_test_split(runs):
+    scored = evaluate(runs / "files-run", data_dir=runs / "records")
+    manifest = pd.read_csv(runs / "files-run" / "manifest.csv")
+    assert scored["n_images"] == (manifest["split"] == "test").sum()
+
+
+def test_another_image_size_and_the_stream_without_cache_are_refused(runs, tmp_path):
+    arguments = (f"--data_dir={runs / 'records'}", f"--workdir={tmp_path / 'run'}", *SMALL)
+    with pytest.raises(ValueError, match=r"--image_size=48: the records in .* are of 32 px"):
+        train_here(*arguments, "--image_size=48")
+    with pytest.raises(ValueError, match="--cache=none decodes the image files again"):
+        train_here(*arguments, "--cache=none")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_audit_reads_records(runs, tmp_path):
+    found = {}
+    for kind in ("files", "records"):
+        run_entry("audit", f"--data_dir={runs / kind}", f"--workdir={tmp_path / kind}")
+        found[kind] = json.loads((tmp_path / kind / "audit.json").read_text())
+    assert found["records"]["files"].pop("colour_annotated") is None
+    assert found["files"]["files"].pop("colour_annotated") == 0
+    for key in ("counts", "copies", "shortcuts", "associations", "files", "rejected"):
+        assert found["records"][key] == found["files"][key], key
+
+
+def evaluate(workdir, data_dir=None):
+    return evaluate_run(
+        workdir,
+        kind=None,
+        data_dir=data_dir,
+        options=SourceOptions(),
+        keep_laterals=False,
+        copies="content",
+        on_bad_image="fail",
+        max_pixels=1_000_000,
+    )
