@@ -2,7 +2,9 @@
 
 import pathlib
 import sys
+import tarfile
 import types
+import zipfile
 
 import pytest
 
@@ -36,6 +38,10 @@ def hub(monkeypatch):
         return output_dir
 
     module.dataset_download = dataset_download
+    requests = types.ModuleType("requests")
+    requests.head = lambda url, *, timeout: module.reach(url, timeout)
+    module.reach = lambda url, timeout: None
+    monkeypatch.setitem(sys.modules, "requests", requests)
     monkeypatch.setitem(sys.modules, "kagglehub", module)
     monkeypatch.setitem(sys.modules, "kagglehub.exceptions", errors)
     return module
@@ -92,15 +98,39 @@ def test_what_is_not_the_data_set_is_refused_and_leaves_nothing(hub, tmp_path):
         (lambda errors: RefusalError(500), "try later"),
         (lambda errors: errors.BackendError("busy"), "try later"),
         (lambda errors: errors.DataCorruptionError("hash"), "run it again"),
+        (lambda errors: zipfile.BadZipFile("File is not a zip file"), "run it again"),
+        (lambda errors: tarfile.ReadError("unexpected end"), "run it again"),
         (lambda errors: ConnectionError("no route"), "check the network"),
         (lambda errors: OSError(28, "No space left"), "the room in"),
+        # What kagglehub raises for a kaggle.json and a KAGGLE_API_ENVIRONMENT it cannot read.
+        (lambda errors: ValueError("Invalid Kaggle credentials file"), r"check ~/\.kaggle"),
+        (lambda errors: TypeError("'int' is not iterable"), r"check ~/\.kaggle"),
+        (lambda errors: Exception("Unrecognized value"), r"the variables KAGGLE_\*"),
     ],
 )
 def test_each_failure_is_one_line_that_says_what_to_do(hub, tmp_path, make, expected):
     hub.download = raising(make(hub.exceptions))
     with pytest.raises(ValueError, match=expected) as refused:
         fetch_coronahack(tmp_path / "data")
+    assert str(refused.value).startswith("--fetch=coronahack: ")
     assert "kaggle.com/datasets/praveengovi" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("silence")])
+def test_kaggle_that_does_not_answer_is_not_waited_for(hub, tmp_path, error):
+    timeouts = []
+
+    def reach(url, timeout):
+        assert url == "https://api.kaggle.com"
+        timeouts.append(timeout)
+        raise error
+
+    hub.reach = reach
+    with pytest.raises(ValueError, match=rf"does not answer \({type(error).__name__}\): check the"):
+        fetch_coronahack(tmp_path / "data")
+    assert 0 < timeouts[0] <= 60
+    assert hub.asked == []
     assert list(tmp_path.iterdir()) == []
 
 

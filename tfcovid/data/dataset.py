@@ -14,12 +14,11 @@ from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
+from tfcovid.data.splitter import why_no_split
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import TaskLabels
 
 Progress = Callable[[int, int], None]
-
-NOT_IN_SPLIT = "not in --manifest, or of a patient of the held-out source"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,16 +206,18 @@ def without_undecoded(
 
 
 def _without_split(manifest: Manifest, frame: pd.DataFrame) -> Manifest:
-    """Returns the manifest with the images listed that an earlier manifest does not have."""
-    missing = frame["split"].isna()
-    if not missing.any():
+    """Returns the manifest with the images listed that are in no split, and why they are not."""
+    missing = frame[frame["split"].isna()]
+    if missing.empty:
         return manifest
-    others = aside(frame.loc[missing], Category.NOT_IN_SPLIT, NOT_IN_SPLIT)
-    note = f"{missing.sum()} images set aside: {NOT_IN_SPLIT}."
+    reasons = why_no_split(missing)
+    counts = reasons.value_counts().items()
     return dataclasses.replace(
         manifest,
-        rejected=pd.concat([manifest.rejected, others], ignore_index=True).astype(TEXT),
-        notes=(*manifest.notes, note),
+        rejected=pd.concat(
+            [manifest.rejected, aside(missing, Category.NOT_IN_SPLIT, reasons)], ignore_index=True
+        ).astype(TEXT),
+        notes=(*manifest.notes, *(f"{n} images set aside: {why}." for why, n in counts)),
     )
 
 

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import tarfile
+import zipfile
 from typing import Any
 
 from tfcovid.data.sources import coronahack
@@ -14,6 +16,8 @@ BY_HAND = (
     "give that folder as --data_dir, without --fetch"
 )
 REFUSED = (401, 403)
+API = "https://api.kaggle.com"
+REACH_TIMEOUT_S = 20
 
 
 def fetch_coronahack(folder: str | os.PathLike[str]) -> bool:
@@ -26,7 +30,7 @@ def fetch_coronahack(folder: str | os.PathLike[str]) -> bool:
       Whether anything was downloaded: not where the data set lies there already.
 
     Raises:
-      ValueError: if kagglehub is not installed, there is no network, Kaggle refuses the
+      ValueError: if kagglehub is not installed, Kaggle does not answer or refuses the
         credentials, or what came is not the data set; one line that says what to do.
     """
     folder = pathlib.Path(folder)
@@ -38,17 +42,37 @@ def fetch_coronahack(folder: str | os.PathLike[str]) -> bool:
             "another folder"
         )
     kagglehub = _import_kagglehub()
-    errors = kagglehub.exceptions
+    _refuse_unreachable()
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder) as beside:
+        _download(kagglehub, beside)
+        if not coronahack.recognise(beside):
+            raise ValueError(
+                f"--fetch=coronahack: expected {coronahack.METADATA_NAME} in what Kaggle sent, "
+                f"it is not there: {BY_HAND}."
+            )
+    return True
+
+
+def _refuse_unreachable() -> None:
+    """Raises ValueError where Kaggle does not answer: its client would wait without an end."""
+    import requests  # Comes with kagglehub.
+
     try:
-        with whole_file(folder) as beside:
-            # Forced: a download that was killed leaves its part there.
-            kagglehub.dataset_download(CORONAHACK, output_dir=str(beside), force_download=True)
-            if not coronahack.recognise(beside):
-                raise ValueError(
-                    f"--fetch=coronahack: expected {coronahack.METADATA_NAME} in what Kaggle sent, "
-                    f"it is not there: {BY_HAND}."
-                )
+        requests.head(API, timeout=REACH_TIMEOUT_S)
+    except OSError as error:
+        raise ValueError(
+            f"--fetch=coronahack: {API} does not answer ({type(error).__name__}): check the "
+            f"network and its proxy, {BY_HAND}."
+        ) from error
+
+
+def _download(kagglehub: Any, folder: pathlib.Path) -> None:
+    """Downloads into a folder; whatever goes wrong becomes a ValueError that says what to do."""
+    errors = kagglehub.exceptions
+    try:
+        # Forced: a download that was killed leaves its part there.
+        kagglehub.dataset_download(CORONAHACK, output_dir=str(folder), force_download=True)
     except (errors.UnauthenticatedError, errors.CredentialError) as error:
         raise ValueError(_no_credentials(error)) from error
     except (errors.KaggleApiHTTPError, errors.BackendError) as error:
@@ -57,7 +81,7 @@ def fetch_coronahack(folder: str | os.PathLike[str]) -> bool:
         raise ValueError(
             f"--fetch=coronahack: Kaggle answers: {error}; try later, {BY_HAND}."
         ) from error
-    except errors.DataCorruptionError as error:
+    except (errors.DataCorruptionError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise ValueError(
             f"--fetch=coronahack: the download is damaged ({error}); run it again, {BY_HAND}."
         ) from error
@@ -65,9 +89,14 @@ def fetch_coronahack(folder: str | os.PathLike[str]) -> bool:
         # requests' own errors are OSErrors, those of the disk too.
         raise ValueError(
             f"--fetch=coronahack: cannot download ({type(error).__name__}: {error}): check the "
-            f"network and the room in {folder}, {BY_HAND}."
+            f"network and the room in {folder.parent}, {BY_HAND}."
         ) from error
-    return True
+    except Exception as error:
+        # The client raises bare ones, for a setting or a file of credentials that it cannot read.
+        raise ValueError(
+            f"--fetch=coronahack: kagglehub fails ({type(error).__name__}: {error}): check "
+            f"~/.kaggle/kaggle.json and the variables KAGGLE_*, {BY_HAND}."
+        ) from error
 
 
 def _import_kagglehub() -> Any:

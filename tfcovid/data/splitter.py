@@ -14,6 +14,10 @@ from tfcovid.data.tasks import TaskLabels
 TAKEN = ("split", "fold", "patient_id", "group_id", "view", "sex", "age")
 COMPARED = ("sha256", "label")
 
+# Why an image is in no split.
+NOT_IN_MANIFEST = "not in --manifest"
+TIED_TO_HELD_OUT = "shares a patient or a picture with --held_out_source"
+
 
 def splitter(
     split: str,
@@ -123,3 +127,15 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
                 f"{listing(frame.loc[differs, 'image'])}"
             )
     return frame.assign(**{column: mine[column] for column in TAKEN})
+
+
+def why_no_split(frame: pd.DataFrame) -> pd.Series:
+    """Returns why images are in no split, text indexed like `frame`.
+
+    Args:
+      frame: the rows without a split of what a function of `splitter` returned.
+    """
+    # `take_split` takes the group over as well, so that only its images can be without one.
+    not_taken = frame["group_id"].isna()
+    reasons = pd.Series(TIED_TO_HELD_OUT, frame.index, dtype=object)
+    return reasons.mask(not_taken, NOT_IN_MANIFEST)

@@ -1,9 +1,8 @@
 import pytest
 
 from tests.data.images import encode, noise
-from tfcovid.data.sources.folders import finding_of, read, recognise
+from tfcovid.data.sources.folders import read, recognise
 from tfcovid.data.sources.options import SourceOptions
-from tfcovid.data.sources.reading import Finding
 
 OPTIONS = SourceOptions()
 
@@ -18,42 +17,6 @@ def _write(root, *files):
 
 def _rejected(reading):
     return dict(zip(reading.rejected["path"], reading.rejected["reason"], strict=True))
-
-
-@pytest.mark.parametrize(
-    ("name", "finding"),
-    [
-        ("covid", "COVID-19"),
-        ("COVID19", "COVID-19"),
-        ("Covid-19", "COVID-19"),
-        ("SARS_CoV_2", "COVID-19"),
-        ("SARS", "SARS"),
-        ("no_finding", "Normal"),
-        ("HEALTHY", "Normal"),
-        ("Pneumonia", "Pneumonia"),
-        ("bacterial", "Bacterial"),
-        ("Viral Pneumonia", "Viral"),
-        ("lung_opacity", "Lung opacity"),
-        ("e_coli", "E. coli"),
-        ("other", None),
-        ("noncovid", None),
-        ("train", None),
-    ],
-)
-def test_usual_spellings(name, finding):
-    assert finding_of(name, {}) == finding
-
-
-def test_every_finding_is_spelled_as_itself():
-    assert [finding_of(finding, {}) for finding in Finding] == list(Finding)
-
-
-def test_named_labels_go_before_the_usual_spellings():
-    names = {"Viral": "covid", "nad": "Normal"}
-    assert finding_of("viral", names) == "COVID-19"
-    assert finding_of("NAD", names) == "Normal"
-    with pytest.raises(ValueError, match=r"--label_names=nad:fine: expected one of the findings"):
-        finding_of("x", {"nad": "fine"})
 
 
 def test_recognised_by_two_known_names(tmp_path):

@@ -11,7 +11,7 @@ import pathlib
 
 import pandas as pd
 
-from tfcovid.data.sources.folders import LINK_OUT, checked_root, files_below, joined, not_images
+from tfcovid.data.sources.image_tree import LINK_OUT, checked_root, files_below, joined, not_images
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.patients import fill_patients, listed_once, merged_patients
 from tfcovid.data.sources.reading import (

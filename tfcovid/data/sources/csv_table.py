@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tfcovid.data.sources.folders import (
+from tfcovid.data.sources.finding_names import class_findings
+from tfcovid.data.sources.folders import SPLITS
+from tfcovid.data.sources.image_tree import (
     LINK_OUT,
-    SPLITS,
     checked_root,
-    class_findings,
     is_image,
     joined,
     not_images,

@@ -7,10 +7,10 @@ import os
 
 import pandas as pd
 
-from tfcovid.data.sources.folders import (
+from tfcovid.data.sources.finding_names import class_findings
+from tfcovid.data.sources.image_tree import (
     NO_CLASS_FOLDER,
     checked_root,
-    class_findings,
     files_beside,
     images_below,
     joined,

@@ -17,12 +17,11 @@ from tfcovid.data.dicom_header import is_dicom, require_pydicom
 from tfcovid.data.sources import csv_table
 from tfcovid.data.sources.dicom_patients import site_key
 from tfcovid.data.sources.dicom_tags import X_RAY, Header, read_header
-from tfcovid.data.sources.folders import (
+from tfcovid.data.sources.finding_names import class_findings, finding_of
+from tfcovid.data.sources.image_tree import (
     HIDDEN_PREFIXES,
     checked_root,
-    class_findings,
     files_below,
-    finding_of,
     is_image,
     joined,
     not_images,

@@ -10,7 +10,7 @@ import pathlib
 
 import pandas as pd
 
-from tfcovid.data.sources.folders import (
+from tfcovid.data.sources.image_tree import (
     NO_CLASS_FOLDER,
     NO_IMAGE,
     checked_root,
