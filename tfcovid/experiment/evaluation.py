@@ -21,6 +21,7 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import read_sources
 from tfcovid.data.sources.reading import TEXT, Category, aside, listing, no_rejected
 from tfcovid.data.tasks import TaskLabels, task_labels_of
+from tfcovid.experiment.decisions import predictive_values
 from tfcovid.experiment.inputs import source_options
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
@@ -39,6 +40,7 @@ def evaluate_run(
     keep_laterals: bool,
     on_bad_image: str,
     max_pixels: int,
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
     """Scores the exported model of a run, writes RUN/evaluations/NAME, returns its metrics.
 
@@ -50,6 +52,7 @@ def evaluate_run(
       keep_laterals: whether its images known to be lateral views are scored.
       on_bad_image: 'fail' or 'set_aside'.
       max_pixels: refuses larger images.
+      prevalence: at which predictive values are given; None for the run's own.
 
     Raises:
       ValueError: if the run is not finished, or the data cannot be read.
@@ -87,6 +90,7 @@ def evaluate_run(
         "split": target.name,
         "view": run_record.read_json(folder.preprocessing)["view"],
         **metrics,
+        **predictive_values(config, metrics, prevalence),
         "controls": target.controls,
         "notes": list(dict.fromkeys(notes)),
     }
