@@ -183,7 +183,7 @@ def reliability_figure(
         areas = 14 + 150 * counts / max(counts.max(initial=0), 1)
         upper.scatter(said, came, s=areas, color=color, alpha=0.6, linewidth=0, label=label)
     if before:
-        upper.legend(loc="center left")
+        upper.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
     upper.annotate("right more often than said", (0.03, 0.93), color=INK, alpha=0.7)
     upper.annotate("right less often than said", (0.97, 0.04), ha="right", color=INK, alpha=0.7)
     upper.set(ylabel="share that is right", ylim=(-0.03, 1.03))
