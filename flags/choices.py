@@ -158,6 +158,26 @@ class Imbalance(enum.StrEnum):
     WEIGHTED_SAMPLING = enum.auto()
 
 
+class Calibration(enum.StrEnum):
+    """What is fitted on the validation split so that probabilities can be believed."""
+
+    AUTO = enum.auto()
+    TEMPERATURE = enum.auto()
+    BIAS_CORRECTED = enum.auto()
+
+
+class OperatingPoint(enum.StrEnum):
+    """What the decision aims at."""
+
+    AUTO = enum.auto()
+    ARGMAX = enum.auto()
+    BALANCED = enum.auto()
+    YOUDEN = enum.auto()
+    SENSITIVITY = enum.auto()
+    SPECIFICITY = enum.auto()
+    PRECISION = enum.auto()
+
+
 class Precision(enum.StrEnum):
     """The arithmetic of the training step."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from flags import choices
 from flags.data_config import AugmentationConfig, DataConfig
+from flags.decision_config import DecisionConfig
 from flags.interval import Interval, RangeChecked, within
 from flags.learning_config import (
     INVERSE_FREQUENCY,
@@ -30,6 +31,7 @@ __all__ = [
     "AugmentationConfig",
     "Config",
     "DataConfig",
+    "DecisionConfig",
     "FocalAlpha",
     "LossConfig",
     "ModelConfig",
@@ -71,15 +73,42 @@ class Config:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    decision: DecisionConfig = dataclasses.field(default_factory=DecisionConfig)
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
         self.loss.check_alpha_fits(self.data.task)
+        self.decision.check_point_fits(self.data.task)
         if self.model.weights is None and self.training.head_epochs > 0:
             raise ValueError(
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "
                 "features means nothing; drop --head_epochs or name a file in --weights"
             )
+
+    @property
+    def resolved_calibration(self) -> choices.Calibration:
+        """`temperature` or `bias_corrected`: what `auto` means for this loss."""
+        if self.decision.calibration is not choices.Calibration.AUTO:
+            return self.decision.calibration
+        if self.loss.shifts_prior:
+            return choices.Calibration.BIAS_CORRECTED
+        return choices.Calibration.TEMPERATURE
+
+    def resolved_operating_point(self, num_classes: int) -> choices.OperatingPoint:
+        """Returns what `auto` means for so many classes.
+
+        Youden's where a threshold has a class. Of several classes, where a bias-corrected
+        calibration takes back what weights or sampling did for the rare ones, balanced, so that
+        the decision does not take it back as well; argmax otherwise.
+        """
+        if self.decision.operating_point is not choices.OperatingPoint.AUTO:
+            return self.decision.operating_point
+        if num_classes == 2 or self.decision.operating_class is not None:
+            return choices.OperatingPoint.YOUDEN
+        corrected = self.resolved_calibration is choices.Calibration.BIAS_CORRECTED
+        if corrected and self.loss.shifts_prior:
+            return choices.OperatingPoint.BALANCED
+        return choices.OperatingPoint.ARGMAX
 
     def by_flag_name(self) -> dict[str, Any]:
         """Returns every value by the name of its flag, in the order of the fields."""

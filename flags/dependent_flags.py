@@ -32,6 +32,15 @@ _RULES = (
     _ActsUnder("fold", "split", (choices.Split.KFOLD,)),
     _ActsUnder("held_out_source", "split", (choices.Split.LEAVE_ONE_SOURCE_OUT,)),
     _ActsUnder("test_fraction", "split", (choices.Split.PATIENT,)),
+    _ActsUnder(
+        "operating_value",
+        "operating_point",
+        (
+            choices.OperatingPoint.SENSITIVITY,
+            choices.OperatingPoint.SPECIFICITY,
+            choices.OperatingPoint.PRECISION,
+        ),
+    ),
     # auto may choose mixed_float16, so the scale may be given with it.
     _ActsUnder(
         "initial_loss_scale",

@@ -2,7 +2,7 @@
 
 from absl import flags as absl_flags
 
-from flags import choices, data_flags, run_flags, source_flags
+from flags import choices, data_flags, decision_flags, run_flags, source_flags
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
@@ -21,6 +21,7 @@ USED = (
     data_flags.COPIES,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
+    decision_flags.PREVALENCE,
 )
 
 OF_ANOTHER_DATA_SET = (

@@ -103,6 +103,12 @@ class LossConfig(RangeChecked):
                     "--imbalance=none"
                 )
 
+    @property
+    def shifts_prior(self) -> bool:
+        """Whether the loss sees the classes in other shares than the training split has."""
+        alpha = self.loss is choices.Loss.FOCAL and self.focal_alpha is not None
+        return alpha or self.imbalance is not choices.Imbalance.NONE
+
     def check_alpha_fits(self, task: choices.Task) -> None:
         """Raises ValueError unless numbers in `focal_alpha` fit the task's classes."""
         if not isinstance(self.focal_alpha, tuple):

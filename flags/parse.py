@@ -24,6 +24,7 @@ from flags import (
     choices,
     config,
     data_flags,
+    decision_flags,
     loss_flags,
     model_flags,
     run_flags,
@@ -43,6 +44,7 @@ FLAG_MODULES = (
     model_flags,
     loss_flags,
     training_flags,
+    decision_flags,
     run_flags,
 )
 
@@ -142,6 +144,7 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
             epochs=epochs,
             **({} if learning_rate is None else {"learning_rate": learning_rate}),
         ),
+        decision=_section(config.DecisionConfig, flag_values),
         run=_section(config.RunConfig, flag_values, workdir=_path(flag_values, "workdir")),
     )
     refuse_in_vain(flag_values, result)

@@ -38,6 +38,8 @@ PRESET_FLAGS = (
     "warmup_epochs",
     "patience",
     "precision",
+    "calibration",
+    "operating_point",
     "seed",
     "controls",
 )

@@ -8,7 +8,16 @@ decision rule is the run's own and is not chosen anew.
 import pathlib
 from collections.abc import Sequence
 
-from flags import choices, data_flags, evaluate_flags, parse, run_flags, source_flags
+from flags import (
+    choices,
+    data_flags,
+    decision_flags,
+    evaluate_flags,
+    parse,
+    run_flags,
+    source_flags,
+)
+from flags.config import DecisionConfig
 from flags.source_config import pairs_of
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
@@ -22,6 +31,7 @@ def evaluate(argv: Sequence[str]) -> None:
     evaluate_flags.refuse_unused()
     if run_flags.WORKDIR.value is None:
         raise ValueError("--workdir: expected the folder of a finished run, found nothing")
+    prevalence = DecisionConfig(prevalence=decision_flags.PREVALENCE.value).prevalence
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
     from tfcovid.data.sources.options import SourceOptions
@@ -42,6 +52,7 @@ def evaluate(argv: Sequence[str]) -> None:
         copies=data_flags.COPIES.value,
         on_bad_image=data_flags.ON_BAD_IMAGE.value,
         max_pixels=data_flags.MAX_PIXELS.value,
+        prevalence=prevalence,
     )
 
 

@@ -7,7 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SMALL, train_here
+from tfcovid.data.sources.options import SourceOptions
+from tfcovid.experiment.evaluation import evaluate_run
 from tfcovid.experiment.run import claim_folder
+from tfcovid.metrics.decision import rule_from_description
 
 CLASSES = ["Normal", "Pneumonia", "COVID-19"]
 CONTRACT_FILES = (
@@ -71,8 +74,74 @@ def test_metrics_are_those_of_the_predictions_file(finished_run):
     )
     probs = predictions[[f"prob_{name}" for name in CLASSES]]
     np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-6)
-    decided = np.array(CLASSES)[probs.to_numpy().argmax(axis=1)]
+    rule = rule_from_description(CLASSES, json.loads((finished_run / "decision.json").read_text()))
+    assert rule.weights is not None  # class weights shifted the prior: the decision is balanced
+    decided = np.array(CLASSES)[rule.decide(probs.to_numpy())]
     assert (decided == predictions["decision"]).all()
+
+
+def test_calibration_and_decision_are_recorded_as_they_were_resolved(finished_run):
+    asked = json.loads((finished_run / "config.json").read_text())["decision"]
+    decision, metrics = (
+        json.loads((finished_run / name).read_text()) for name in ("decision.json", "metrics.json")
+    )
+    assert (asked["calibration"], asked["operating_point"]) == ("auto", "auto")
+    assert list(decision["bias"]) == CLASSES
+    assert decision["operating_point"]["chosen"] == "balanced"
+    assert decision["log_loss"]["after"] < decision["log_loss"]["before"]
+    assert metrics["calibration"]["after"]["ece"] == pytest.approx(metrics["ece"])
+    for found in metrics["calibration"].values():
+        assert sum(b["n_images"] for b in found["reliability"]) == metrics["n_images"]
+    assert "at_prevalence" not in metrics
+
+
+def test_threshold_of_one_class_of_several_is_served_as_it_was_scored(small_data, tmp_path):
+    workdir = tmp_path / "run"
+    shown = train_here(
+        f"--data_dir={small_data}",
+        f"--workdir={workdir}",
+        *SMALL,
+        "--epochs=1",
+        "--operating_point=sensitivity",
+        "--operating_value=0.8",
+        "--operating_class=COVID-19",
+        "--prevalence=0.05",
+    )
+    metrics = metrics_of(workdir)
+    decision = json.loads((workdir / "decision.json").read_text())
+    assert decision["operating_point"]["sensitivity"] >= 0.8
+    assert list(decision["thresholds"]) == ["COVID-19"]
+    predictions = pd.read_csv(workdir / "predictions.csv")
+    reached = predictions["prob_COVID-19"].astype(np.float32) >= np.float32(
+        decision["thresholds"]["COVID-19"]
+    )
+    assert reached.any() and ((predictions["decision"] == "COVID-19") == reached).all()
+    found, figures = metrics["at_prevalence"], metrics["per_class"]["COVID-19"]
+    hits, alarms = 0.05 * figures["recall"], 0.95 * (1 - figures["specificity"])
+    assert found["ppv"] == pytest.approx(hits / (hits + alarms))
+    assert "Where 5 % have COVID-19" in shown
+    again = evaluate_run(
+        workdir,
+        kind=None,
+        data_dir=None,
+        options=SourceOptions(),
+        keep_laterals=False,
+        on_bad_image="fail",
+        max_pixels=1_000_000,
+        prevalence=0.2,
+    )
+    assert again["confusion_matrix"] == metrics["confusion_matrix"]
+    assert again["at_prevalence"]["prevalence"] == 0.2
+    assert again["at_prevalence"]["ppv"] > found["ppv"]
+
+
+def test_a_class_that_is_not_there_is_refused_before_anything_is_written(small_data, tmp_path):
+    workdir = tmp_path / "run"
+    with pytest.raises(ValueError, match="--operating_class=covid: expected Normal, Pneumonia"):
+        train_here(
+            f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL, "--operating_class=covid"
+        )
+    assert not workdir.exists()
 
 
 def test_predictions_are_the_test_rows_of_the_manifest(finished_run):
@@ -150,11 +219,11 @@ def test_every_task_loss_and_imbalance_trains_to_a_report(small_data, tmp_path, 
     probs = predictions[[f"prob_{name}" for name in metrics["classes"]]].to_numpy()
     assert probs.shape[1] == len(metrics["classes"])
     if len(metrics["classes"]) == 2:
-        threshold = json.loads((workdir / "decision.json").read_text())["thresholds"]
-        ((positive, value),) = threshold.items()
-        assert positive == metrics["classes"][1]
-        decided = np.float32(probs[:, 1]) >= np.float32(value)
-        assert ((predictions["decision"] == positive) == decided).all()
+        described = json.loads((workdir / "decision.json").read_text())
+        assert described["operating_point"]["asked"] == "youden"
+        rule = rule_from_description(metrics["classes"], described)
+        decided = np.array(metrics["classes"])[rule.decide(probs)]
+        assert (predictions["decision"] == decided).all()
     assert bool(metrics["controls"]) == ("--controls=none" not in arguments)
 
 

@@ -81,6 +81,25 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
 
 
 @st.composite
+def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConfig:
+    operating_class = draw(st.sampled_from([None, "COVID-19", "Lung opacity"]))
+    points = set(choices.OperatingPoint)
+    if operating_class is None and task.num_classes != 2:
+        points = {
+            choices.OperatingPoint.AUTO,
+            choices.OperatingPoint.ARGMAX,
+            choices.OperatingPoint.BALANCED,
+        }
+    return config.DecisionConfig(
+        calibration=draw(st.sampled_from(choices.Calibration)),
+        operating_point=draw(st.sampled_from(sorted(points))),
+        operating_value=draw(_numbers(config.DecisionConfig, "operating_value")),
+        operating_class=operating_class,
+        prevalence=draw(st.none() | st.floats(0.001, 0.999)),
+    )
+
+
+@st.composite
 def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
     imbalance = draw(st.sampled_from(choices.Imbalance))
     numbers: st.SearchStrategy[config.FocalAlpha]
@@ -165,6 +184,7 @@ def configs(draw: st.DrawFn) -> config.Config:
                 )
             ),
         ),
+        decision=draw(decision_configs(data.task)),
         run=config.RunConfig(
             seed=draw(_numbers(config.RunConfig, "seed")),
             workdir=draw(st.none() | _paths()),

@@ -66,6 +66,63 @@ def test_by_flag_name_holds_the_value_of_each_field(asked):
     assert values["weights"] == asked.model.weights
 
 
+@pytest.mark.parametrize("point", ["youden", "sensitivity", "specificity", "precision"])
+@pytest.mark.parametrize("task", [choices.Task.MULTICLASS, choices.Task.SOURCE])
+def test_a_threshold_without_its_class_of_several_is_refused(task, point):
+    with pytest.raises(ValueError, match=rf"--operating_point={point} with --task={task}: .*_cla"):
+        config.Config(
+            data=config.DataConfig(task=task),
+            decision=config.DecisionConfig(operating_point=choices.OperatingPoint(point)),
+        )
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.1, math.nan])
+def test_a_prevalence_that_is_no_share_is_refused(prevalence):
+    with pytest.raises(ValueError, match=rf"^--prevalence={prevalence}: expected a number"):
+        config.DecisionConfig(prevalence=prevalence)
+
+
+@pytest.mark.parametrize(
+    ("loss", "calibration", "point_of_several"),
+    [
+        ({"imbalance": choices.Imbalance.NONE}, "temperature", "argmax"),
+        ({"imbalance": choices.Imbalance.CLASS_WEIGHT}, "bias_corrected", "balanced"),
+        ({"imbalance": choices.Imbalance.WEIGHTED_SAMPLING}, "bias_corrected", "balanced"),
+        (
+            {"imbalance": choices.Imbalance.NONE, "focal_alpha": config.INVERSE_FREQUENCY},
+            "bias_corrected",
+            "balanced",
+        ),
+        (
+            {
+                "loss": choices.Loss.CE,
+                "imbalance": choices.Imbalance.NONE,
+                "focal_alpha": config.INVERSE_FREQUENCY,
+            },
+            "temperature",
+            "argmax",
+        ),
+    ],
+)
+def test_auto_corrects_the_bias_where_the_loss_saw_another_prior(
+    loss, calibration, point_of_several
+):
+    asked = config.Config(loss=config.LossConfig(**loss))
+    assert asked.resolved_calibration == calibration
+    assert asked.resolved_operating_point(3) == point_of_several
+    assert asked.resolved_operating_point(2) == "youden"
+
+
+def test_auto_takes_the_threshold_of_a_class_that_is_named():
+    asked = config.Config(decision=config.DecisionConfig(operating_class="COVID-19"))
+    assert asked.resolved_operating_point(3) == "youden"
+
+
+def test_a_temperature_alone_leaves_what_weights_did_so_the_largest_probability_decides():
+    decision = config.DecisionConfig(calibration=choices.Calibration.TEMPERATURE)
+    assert config.Config(decision=decision).resolved_operating_point(3) == "argmax"
+
+
 def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.Config().training.epochs = 3

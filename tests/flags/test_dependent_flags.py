@@ -35,6 +35,11 @@ def _config(*arguments):
             "--initial_loss_scale=8.0 with --precision=float32: it acts only with "
             "--precision=mixed_float16 or --precision=auto",
         ),
+        (
+            "--operating_value=0.9",
+            "--operating_value=0.9 with --operating_point=auto: it acts only with "
+            "--operating_point=sensitivity or",
+        ),
         ("--precision=mixed_bfloat16 --initial_loss_scale=8", "--initial_loss_scale=8.0 with"),
     ],
 )
@@ -51,6 +56,7 @@ def test_a_flag_that_another_one_turns_off_is_refused_with_both(arguments, messa
         "--imbalance=effective_number --effective_number_beta=0.9",
         "--split=kfold --folds=3 --fold=2",
         "--split=patient --test_fraction=0.3",
+        "--operating_point=precision --operating_value=0.9 --operating_class=COVID-19",
         "--precision=mixed_float16 --initial_loss_scale=8",
         "--precision=auto --initial_loss_scale=8",
     ],

@@ -52,6 +52,7 @@ def test_the_synthetic_sample_is_refused_beside_a_folder():
     [
         "--workdir=run",
         "--workdir=run --on_bad_image=set_aside --max_pixels=9",
+        "--workdir=run --prevalence=0.05",
         "--workdir=run --data=coronahack --data_dir=films --patients=p.csv",
     ],
 )

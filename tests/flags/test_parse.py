@@ -54,6 +54,9 @@ def test_every_flag_says_what_it_does():
         ("--focal_alpha=1,2,3.5", "loss", (1.0, 2.0, 3.5)),
         ("--learning_rate=3e-4", "training", 3e-4),
         ("--workdir=runs/a b", "run", pathlib.Path("runs/a b")),
+        ("--calibration=temperature", "decision", choices.Calibration.TEMPERATURE),
+        ("--operating_class=Lung opacity", "decision", "Lung opacity"),
+        ("--prevalence=0.05", "decision", 0.05),
         ("--controls=none", "run", choices.Controls.NONE),
     ],
 )

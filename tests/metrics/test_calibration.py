@@ -1,22 +1,16 @@
-"""Probabilities, temperature, calibration error, Brier score and the threshold."""
+"""Probabilities, and how far they can be believed."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn import metrics
 
 from tests.metrics.predictions import random_predictions
 from tfcovid.metrics.calibration import (
-    MAX_TEMPERATURE,
-    MIN_TEMPERATURE,
-    NEUTRAL_THRESHOLD,
-    apply_temperature,
     brier_score,
     expected_calibration_error,
-    fit_temperature,
+    log_loss,
     probabilities_from_logits,
-    youden_threshold,
+    reliability_bins,
 )
 
 
@@ -44,54 +38,6 @@ def test_softmax_survives_large_logits():
 def test_logits_of_another_kind_are_refused(logits):
     with pytest.raises(ValueError, match="logits must be finite"):
         probabilities_from_logits(logits)
-
-
-@pytest.mark.parametrize("columns", [1, 3])
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_fitted_temperature_is_the_one_that_made_the_logits(columns, temperature):
-    rng = np.random.default_rng(1)
-    honest = rng.normal(0, 2, (20_000, columns))
-    probs = probabilities_from_logits(honest)
-    labels = (rng.random((len(probs), 1)) > probs.cumsum(axis=1)).sum(axis=1)
-    assert fit_temperature(honest * temperature, labels) == pytest.approx(temperature, rel=0.05)
-
-
-@pytest.mark.parametrize("columns", [1, 3])
-def test_fitted_temperature_has_the_lowest_log_loss(columns):
-    rng = np.random.default_rng(2)
-    logits = rng.normal(0, 3, (200, columns))
-    labels = rng.integers(0, max(2, columns), 200)
-
-    def log_loss(temperature):
-        probs = probabilities_from_logits(apply_temperature(logits, temperature))
-        return metrics.log_loss(labels, probs)
-
-    best = log_loss(fit_temperature(logits, labels))
-    others = np.geomspace(MIN_TEMPERATURE, MAX_TEMPERATURE, 200)
-    assert best <= min(map(log_loss, others)) + 1e-9
-
-
-def test_temperature_stays_within_its_bounds():
-    logits, labels = np.array([[5.0], [-5.0]] * 10), np.array([1, 0] * 10)
-    assert fit_temperature(logits, labels) == pytest.approx(MIN_TEMPERATURE)
-    assert fit_temperature(-logits, labels) == pytest.approx(MAX_TEMPERATURE)
-
-
-def test_temperature_does_not_change_the_decision():
-    logits = np.random.default_rng(3).normal(0, 3, (50, 4))
-    np.testing.assert_array_equal(apply_temperature(logits, 7.0).argmax(1), logits.argmax(1))
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
-def test_temperature_out_of_range_is_refused(temperature):
-    with pytest.raises(ValueError, match="temperature must be finite and > 0"):
-        apply_temperature(np.zeros((1, 1)), temperature)
-
-
-@pytest.mark.parametrize("labels", [np.array([0, 2]), np.array([0]), np.array([[0], [1]])])
-def test_labels_that_do_not_fit_the_logits_are_refused(labels):
-    with pytest.raises(ValueError, match=r"labels must be integers in \[0, 2\)"):
-        fit_temperature(np.zeros((2, 1)), labels)
 
 
 def test_calibration_error_by_hand():
@@ -124,40 +70,36 @@ def test_brier_score_of_two_classes_is_twice_scikit_learns():
     assert brier_score(probs, labels) == pytest.approx(2 * expected, rel=1e-12)
 
 
-@given(
-    st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=1, max_size=40),
-    st.integers(0, 20),
-    st.integers(0, 20),
-)
-def test_no_threshold_beats_youdens(examples, positive, negative):
-    examples = [(True, positive), (False, negative), *examples]
-    labels = np.array([label for label, _ in examples], int)
-    scores = np.array([score for _, score in examples]) / 20
-
-    def index(threshold):
-        decided = scores >= threshold
-        return decided[labels == 1].mean() - decided[labels == 0].mean()
-
-    chosen = youden_threshold(labels, scores)
-    assert 0 <= chosen <= 1
-    best = max(map(index, np.r_[np.unique(scores), 2.0]))
-    if best > 0:
-        assert index(chosen) == pytest.approx(best)
-        assert np.abs(scores - chosen).min() > 1e-3  # rounding a score flips nothing
-    else:
-        assert chosen == NEUTRAL_THRESHOLD
+def test_reliability_bins_hold_the_calibration_error():
+    labels, probs, _, _ = random_predictions(500, skill=0.7)
+    bins = reliability_bins(probs, labels)
+    gaps = [found["n_images"] * abs(found["accuracy"] - found["confidence"]) for found in bins]
+    assert sum(gaps) / 500 == pytest.approx(expected_calibration_error(probs, labels), rel=1e-12)
+    assert sum(found["n_images"] for found in bins) == 500
+    for found in bins:
+        assert found["low"] < found["confidence"] <= found["high"]
 
 
-def test_threshold_of_separated_scores_lies_in_the_middle_of_the_gap():
-    assert youden_threshold([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.4)
+def test_reliability_points_are_mean_probability_and_share_right():
+    probs = np.array([[0.9, 0.1], [0.94, 0.06], [0.55, 0.45], [0.41, 0.59]])
+    low, high = reliability_bins(probs, np.array([0, 1, 0, 1]), bins=5)
+    assert low == {
+        "low": 0.4,
+        "high": 0.6,
+        "n_images": 2,
+        "confidence": pytest.approx((0.55 + 0.59) / 2),
+        "accuracy": 1.0,
+    }
+    assert high["confidence"] == pytest.approx((0.9 + 0.94) / 2)
+    assert (high["accuracy"], high["high"]) == (0.5, 1.0)
 
 
-@pytest.mark.parametrize("labels", [[0, 0], [1, 1], [0, 2]])
-def test_threshold_needs_both_classes(labels):
-    with pytest.raises(ValueError, match="images of both classes"):
-        youden_threshold(labels, [0.1, 0.2])
+def test_certain_probabilities_fall_in_the_last_bin():
+    (only,) = reliability_bins(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))
+    assert (only["high"], only["n_images"]) == (1.0, 2)
 
 
-def test_threshold_needs_finite_scores():
-    with pytest.raises(ValueError, match="1 scores that are not finite"):
-        youden_threshold([0, 1], [0.1, np.nan])
+def test_log_loss_is_scikit_learns_and_finite_where_a_probability_is_zero():
+    labels, probs, _, _ = random_predictions(200)
+    assert log_loss(probs, labels) == pytest.approx(metrics.log_loss(labels, probs), rel=1e-9)
+    assert 80 < log_loss(np.array([[1.0, 0.0]]), np.array([1])) < 90

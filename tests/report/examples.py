@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from tfcovid.metrics.calibration import expected_calibration_error, reliability_bins
+
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 SIZES = (150, 231, 21)
 METHOD = "percentile bootstrap over patients"
@@ -76,6 +78,10 @@ def metrics() -> dict[str, Any]:
         "per_class": per_class,
         "confusion_matrix": matrix.tolist(),
         "intervals": intervals,
+        "calibration": {
+            "before": bins(probs**2 / (probs**2).sum(axis=1, keepdims=True), labels),
+            "after": bins(probs, labels),
+        },
         "controls": {
             "histogram": control("the gray-level histogram, no shape at all", 0.36),
             "border_only": control("the border around the lungs", 0.42),
@@ -90,8 +96,36 @@ def metrics() -> dict[str, Any]:
     }
 
 
+def bins(probs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Returns made-up figures of calibration and true bins of the reliability diagram."""
+    ece = expected_calibration_error(probs, labels)
+    bins = reliability_bins(probs, labels)
+    return {"log_loss": 0.2345, "brier": 0.1263, "ece": ece, "reliability": bins}
+
+
+def at_prevalence() -> dict[str, Any]:
+    """Returns the entry of metrics.json that --prevalence adds."""
+    return {
+        "class": "COVID-19",
+        "prevalence": 0.05,
+        "ppv": 0.412,
+        "npv": 0.9957,
+        "intervals": {"ppv": interval(0.412, 0.1, 134), "npv": interval(0.9957, 0.003, 134)},
+    }
+
+
 def control(sees: str, reached: float) -> dict[str, Any]:
     return {"sees": sees, "balanced_accuracy": reached, "interval": interval(reached, 0.05, 134)}
+
+
+def point(value, threshold, sensitivity, specificity, precision) -> dict[str, Any]:
+    return {
+        "value": value,
+        "threshold": threshold,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "precision": precision,
+    }
 
 
 def history() -> list[dict[str, Any]]:
@@ -169,9 +203,18 @@ def report_inputs() -> dict[str, Any]:
         },
         "decision": {
             "temperature": 1.37,
+            "bias": {"Normal": 0.41, "Pneumonia": 0.62, "COVID-19": -1.03},
             "rule": "largest probability",
             "thresholds": {},
-            "how": "temperature: lowest log-loss",
+            "weights": None,
+            "how": "temperature and a bias a class: lowest log-loss",
+            "operating_point": {"asked": "argmax", "chosen": "argmax", "class": "COVID-19"},
+            "operating_points": {
+                "argmax": point(None, None, 0.81, 0.99, 0.85),
+                "youden": point(None, 0.0712, 0.95, 0.93, 0.44),
+                "precision": point(0.95, None, None, None, None)
+                | {"why": "the highest precision of any threshold is 0.900"},
+            },
             "chosen_on": {"split": "validation", "n_images": 402, "n_patients": 134},
         },
         "notes": ["1 of 2,413 listed images are missing: train/gone.jpeg."],

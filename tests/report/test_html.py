@@ -150,6 +150,33 @@ def test_thresholds_of_two_classes_are_shown(tmp_path):
     assert "threshold: COVID-19 from 0.123 on" in words_of(page(tmp_path, decision=decision))
 
 
+def test_every_operating_point_stands_on_the_page_and_the_unreachable_with_its_reason(
+    example_page,
+):
+    text = words_of(example_page)
+    assert "argmax (chosen) 0.81 0.99 0.85" in text
+    assert "youden 0.071 0.95 0.93 0.44" in text
+    assert "precision of 0.95: the highest precision of any threshold is 0.900 n/a n/a n/a" in text
+
+
+def test_calibration_stands_on_the_page_before_and_after_with_its_biases(tmp_path, example_page):
+    text, found = words_of(example_page), examples.metrics()["calibration"]
+    for name, key in (("before calibration", "before"), ("after", "after")):
+        assert f"{name} 0.234 0.126 {found[key]['ece']:.3f}" in text
+    assert "biases Normal +0.410, Pneumonia +0.620, COVID-19 -1.030 (added" in text
+    decision = examples.report_inputs()["decision"] | {"bias": None}
+    assert "biases" not in words_of(page(tmp_path, decision=decision))
+
+
+def test_predictive_values_are_shown_where_a_prevalence_was_given(tmp_path, example_page):
+    assert "PPV" not in words_of(example_page)
+    metrics = examples.metrics() | {"at_prevalence": examples.at_prevalence()}
+    assert (
+        "Where 5 % have COVID-19, the decision COVID-19 is right in 0.412 (0.31\u20130.51) of the "
+        "cases (PPV), any other in 0.996 (0.99\u20131.00) (NPV)."
+    ) in words_of(page(tmp_path, metrics=metrics))
+
+
 def test_page_without_training_says_so(tmp_path):
     assert "Nothing was trained for this page" in words_of(page(tmp_path, history=[]))
 

@@ -15,7 +15,9 @@ def all_figures():
     labels, probs = examples.predictions()
     return {
         "roc": plots.roc_figure(labels, probs, examples.CLASSES),
-        "reliability": plots.reliability_figure(labels, probs),
+        "reliability": plots.reliability_figure(
+            *(examples.metrics()["calibration"][key]["reliability"] for key in ("after", "before"))
+        ),
         "training": plots.training_curves_figure(examples.history()),
         "confusion": plots.confusion_matrix_figure(
             examples.metrics()["confusion_matrix"], examples.CLASSES, "validation"
@@ -89,19 +91,25 @@ def test_two_classes_have_one_roc_curve_of_the_second():
     assert legend_words(figure) == ["yes  0.50"]
 
 
-def test_reliability_points_are_mean_probability_and_share_right():
-    probs = np.array([[0.9, 0.1], [0.94, 0.06], [0.55, 0.45], [0.41, 0.59]])
-    figure = plots.reliability_figure(np.array([0, 1, 0, 1]), probs, bins=5)
-    said, came = figure.axes[0].lines[1].get_data()
-    np.testing.assert_allclose(said, [(0.55 + 0.59) / 2, (0.9 + 0.94) / 2])
-    np.testing.assert_allclose(came, [1.0, 0.5])
-    heights = [bar.get_height() for bar in figure.axes[1].patches]
-    assert heights == [0, 0, 2, 0, 2]
+def test_reliability_curves_go_through_the_bins_after_and_before_calibration():
+    found = examples.metrics()["calibration"]
+    after, before = (found[key]["reliability"] for key in ("after", "before"))
+    figure = plots.reliability_figure(after, before)
+    _, *curves = figure.axes[0].lines
+    for line, bins in zip(curves, (before, after), strict=True):
+        said, came = line.get_data()
+        np.testing.assert_array_equal(said, [found["confidence"] for found in bins])
+        np.testing.assert_array_equal(came, [found["accuracy"] for found in bins])
+    bars = figure.axes[1].patches
+    assert [bar.get_height() for bar in bars] == [found["n_images"] for found in after]
+    assert [bar.get_x() for bar in bars] == [found["low"] for found in after]
+    assert legend_words(figure) == ["before", "after calibration"]
 
 
-def test_certain_probabilities_fall_in_the_last_bin():
-    figure = plots.reliability_figure(np.array([0, 1]), np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert [bar.get_height() for bar in figure.axes[1].patches][-1] == 2
+def test_reliability_without_bins_before_has_one_curve_and_no_legend():
+    after = examples.metrics()["calibration"]["after"]["reliability"]
+    figure = plots.reliability_figure(after)
+    assert figure.axes[0].get_legend() is None
 
 
 def test_best_epoch_is_the_lowest_selection_figure_over_all_phases():

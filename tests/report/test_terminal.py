@@ -80,6 +80,15 @@ def test_undefined_auroc_is_not_a_number():
     assert row.split()[-1] == "n/a"
 
 
+def test_predictive_values_are_printed_where_a_prevalence_was_given():
+    metrics = examples.metrics()
+    assert "PPV" not in printed(metrics)
+    text = words_of(printed(metrics | {"at_prevalence": examples.at_prevalence()}))
+    assert "Where 5 % have COVID-19, the decision COVID-19 is right in 0.412 (0.31-0.51)" in text
+    undefined = examples.at_prevalence() | {"ppv": None, "intervals": {}}
+    assert "is right in n/a of the" in words_of(printed(metrics | {"at_prevalence": undefined}))
+
+
 def test_notes_are_printed_whole():
     metrics = examples.metrics() | {"notes": ["train/[bold]x[/bold].png is :cat: no image " * 4]}
     assert words_of(metrics["notes"][0]) in words_of(printed(metrics)).replace("! ", "")

@@ -10,6 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.metrics.decision import DecisionRule
+from tfcovid.metrics.scaling import Scaling
 from tfcovid.models.classifier import build_classifier
 from tfcovid.serving.exported import ExportedClassifier, save_exported
 
@@ -47,15 +49,27 @@ def random_model(num_outputs):
     return model
 
 
-def exported(num_outputs, threshold=None, temperature=170.0):
-    classes = CLASSES if num_outputs > 1 else ("Normal", "Pneumonia")
+def of_rule(rule, model):
+    """Returns the module that decides by a rule."""
     return ExportedClassifier(
-        random_model(num_outputs),
+        model,
         preprocessing=PREPROCESSING,
-        classes=classes,
-        temperature=temperature,
-        threshold=threshold,
+        classes=rule.classes,
+        factor=rule.scaling.factor(),
+        offset=rule.scaling.offset(model.output_shape[-1]),
+        positive=rule.positive,
+        threshold=rule.threshold,
+        weights=rule.weights,
     )
+
+
+def rule_of(num_outputs, *, bias=None, threshold=None, weights=None, positive=None):
+    classes = CLASSES if num_outputs > 1 else ("Normal", "Pneumonia")
+    return DecisionRule(classes, Scaling(170.0, bias), positive or classes[-1], threshold, weights)
+
+
+def exported(num_outputs, threshold=None):
+    return of_rule(rule_of(num_outputs, threshold=threshold), random_model(num_outputs))
 
 
 def encode(image, format="PNG"):
@@ -114,6 +128,55 @@ def test_threshold_decides_between_two_classes(encoded):
     assert set(expected) == {b"Normal", b"Pneumonia"}
 
 
+RULES = {
+    "two, bias, threshold": (1, {"bias": (-0.3, 0.3), "threshold": 0.4}),
+    "two, largest": (1, {}),
+    "largest": (3, {"bias": (0.4, 0.1, -0.5)}),
+    "balanced": (3, {"bias": (0.4, 0.1, -0.5), "weights": (0.5, 1.0, 6.0)}),
+    "threshold of the last": (3, {"bias": (0.4, 0.1, -0.5), "threshold": 0.2}),
+    "threshold of the first": (3, {"positive": "Normal", "threshold": 0.35}),
+}
+
+
+def edge_logits(rule, num_outputs):
+    """Random logits, and such that probabilities lie at the threshold or are equal."""
+    rng = np.random.default_rng(0)
+    spread = rng.normal(0, 2, (4000, num_outputs))
+    flat = np.zeros((50, num_outputs))
+    scores = np.concatenate([spread, flat, rng.normal(0, 1e-6, (500, num_outputs))])
+    if rule.threshold is not None:
+        edge = np.log(rule.threshold / (1 - rule.threshold)) + rng.normal(0, 1e-6, 500)
+        column = rule.classes.index(rule.positive) if num_outputs > 1 else 0
+        at = np.zeros((500, num_outputs))
+        at[:, column] = edge + (np.log(num_outputs - 1) if num_outputs > 1 else 0)
+        scores = np.concatenate([scores, at])
+    return ((scores - rule.scaling.offset(num_outputs)) / rule.scaling.factor()).astype(np.float32)
+
+
+@pytest.mark.parametrize(("num_outputs", "settings"), RULES.values(), ids=RULES)
+def test_module_and_numpy_rule_give_the_same_numbers_and_decisions(num_outputs, settings):
+    rule = rule_of(num_outputs, **settings)
+    # The network is the identity: its inputs are the logits.
+    network = keras.Sequential([keras.Input((num_outputs,)), keras.layers.Activation("linear")])
+    module, logits = of_rule(rule, network), edge_logits(rule, num_outputs)
+
+    @tf.function
+    def serve(inputs):
+        probs = module.probabilities(inputs)
+        return probs, module.decide(probs)
+
+    probs, decisions = (found.numpy() for found in serve(tf.constant(logits)))
+    ours = rule.probabilities(logits)
+    assert probs.dtype == ours.dtype == np.float32
+    np.testing.assert_allclose(probs, ours, rtol=2e-6, atol=1e-9)
+    # Of the same probabilities the decisions are equal, be they at the threshold or tied.
+    np.testing.assert_array_equal(decisions, rule.decide(probs))
+    np.testing.assert_array_equal(module.decide(tf.constant(ours)), rule.decide(ours))
+    # From logits, only what lies within a rounding of the edge may differ.
+    assert (decisions != rule.decide(ours))[:4000].sum() == 0
+    assert len(np.unique(decisions)) == len(rule.classes)
+
+
 def test_one_image_is_served_as_in_a_batch(encoded):
     module = exported(3)
     together = module.serving_default(tf.constant(encoded))["probabilities"].numpy()
@@ -151,13 +214,7 @@ def test_half_precision_model_is_served_in_float32(tmp_path, encoded):
         trained = random_model(3)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
-    module = ExportedClassifier(
-        as_float32(trained),
-        preprocessing=PREPROCESSING,
-        classes=CLASSES,
-        temperature=1.0,
-        threshold=None,
-    )
+    module = of_rule(rule_of(3), as_float32(trained))
     save_exported(module, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     concrete = loaded.signatures["serving_default"]

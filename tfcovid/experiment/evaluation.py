@@ -18,6 +18,7 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
+from tfcovid.experiment.decisions import predictive_values
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
@@ -42,6 +43,7 @@ def evaluate_run(
     copies: str,
     on_bad_image: str,
     max_pixels: int,
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
     """Scores the exported model of a run, writes RUN/evaluations/NAME, returns its metrics.
 
@@ -55,6 +57,7 @@ def evaluate_run(
         equal files.
       on_bad_image: 'fail' or 'set_aside'.
       max_pixels: refuses larger images.
+      prevalence: at which predictive values are given; None for the run's own.
 
     Raises:
       ValueError: if the run is not finished, or the data cannot be read.
@@ -99,6 +102,7 @@ def evaluate_run(
         "split": target.name,
         "view": run_record.read_json(folder.preprocessing)["view"],
         **metrics,
+        **predictive_values(config, metrics, prevalence),
         "controls": target.controls,
         "notes": list(dict.fromkeys(notes)),
     }

@@ -17,10 +17,11 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import recognise
+from tfcovid.experiment.decisions import check_operating_class, choose_rule
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.network import build_model, describe_model
-from tfcovid.experiment.scoring import choose_rule, score_test_split
+from tfcovid.experiment.scoring import score_test_split
 from tfcovid.experiment.weights import find_weights
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.models.classifier import as_float32
@@ -55,6 +56,7 @@ def run(config: Config) -> pathlib.Path:
     weights = find_weights(config.model, console)
     preprocessing = choose_preprocessing(config, weights)
     dataset = prepare_data(config, preprocessing, console)
+    check_operating_class(config, dataset)
 
     folder = claim_folder(wanted, numbered=config.run.workdir is None)
     write_record(folder, config, dataset, preprocessing, machine)
@@ -64,10 +66,11 @@ def run(config: Config) -> pathlib.Path:
     say(console, describe_model(config, model, weights))
     train(config, model, dataset, preprocessing, machine, folder, console)
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
-    rule = choose_rule(best, dataset, preprocessing)
-    metrics = score_test_split(config, best, rule, dataset, preprocessing, folder)
+    chosen = choose_rule(config, best, dataset, preprocessing)
+    say(console, f"chosen on validation: {chosen.rule.in_words()}")
+    metrics = score_test_split(config, best, chosen, dataset, preprocessing, folder)
     if config.data.lung_masks is None:
-        export(best, rule, preprocessing, folder)
+        export(best, chosen.rule, preprocessing, folder)
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
     report(folder, dataset)
@@ -183,8 +186,11 @@ def export(
             model,
             preprocessing=preprocessing,
             classes=rule.classes,
-            temperature=rule.temperature,
+            factor=rule.scaling.factor(),
+            offset=rule.scaling.offset(model.output_shape[-1]),
+            positive=rule.positive,
             threshold=rule.threshold,
+            weights=rule.weights,
         ),
         folder.saved_model,
     )

@@ -13,8 +13,9 @@ from tfcovid.controls.probes import Control, balanced_accuracy, controls_for, pr
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
+from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.inputs import split_dataset
-from tfcovid.metrics.decision import DecisionRule, choose_decision_rule
+from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.intervals import balanced_accuracy_interval
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.training import run_record
@@ -22,23 +23,16 @@ from tfcovid.training import run_record
 CONTROL_CHUNK = 512
 
 
-def choose_rule(model: keras.Model, dataset: Dataset, preprocessing: Preprocessing) -> DecisionRule:
-    """Returns temperature and threshold, chosen on the validation split."""
-    rows = dataset.rows("validation")
-    logits = model.predict(split_dataset(dataset, "validation", preprocessing), verbose=0)
-    return choose_decision_rule(dataset.classes, logits, dataset.labels[rows])
-
-
 def score_test_split(
     config: Config,
     model: keras.Model,
-    rule: DecisionRule,
+    chosen: ChosenRule,
     dataset: Dataset,
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
 ) -> dict[str, Any]:
     """Scores the test split, once; writes predictions.csv and metrics.json, returns the latter."""
-    rows, chosen_on = dataset.rows("test"), dataset.frame.iloc[dataset.rows("validation")]
+    rows, rule = dataset.rows("test"), chosen.rule
     logits = model.predict(split_dataset(dataset, "test", preprocessing), verbose=0)
     probs = rule.probabilities(logits)
     decisions = rule.decide(probs)
@@ -55,16 +49,15 @@ def score_test_split(
             dataset.classes,
             seed=config.run.seed,
         ),
+        "calibration": before_and_after(rule, logits, dataset.labels[rows]),
         "controls": score_controls(config, dataset),
     }
-    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *rule.doubts()]
+    metrics |= predictive_values(config, metrics)
+    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *chosen.doubts]
     write_csv(
         run_record.prediction_table(part, dataset.classes, probs, decisions), folder.predictions
     )
-    run_record.write_json(
-        folder.decision,
-        rule.describe(n_images=len(chosen_on), n_patients=chosen_on["group_id"].nunique()),
-    )
+    run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
     return metrics
 

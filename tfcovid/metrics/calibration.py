@@ -1,15 +1,9 @@
-"""Probabilities from logits, how far they can be believed, and the threshold put on them."""
+"""Probabilities from logits, and how far they can be believed."""
+
+from typing import Any
 
 import numpy as np
-from scipy import optimize, special
-from sklearn import metrics
-
-# A temperature at a bound says that validation does not determine it, for
-# example when it is classified without an error.
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-
-# What decides when no threshold is better than chance.
-NEUTRAL_THRESHOLD = 0.5
+from scipy import special
 
 
 def probabilities_from_logits(logits: np.ndarray) -> np.ndarray:
@@ -22,58 +16,7 @@ def probabilities_from_logits(logits: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: if logits are not [n, num_outputs] or not finite.
     """
-    return np.exp(_log_probabilities(_checked_logits(logits)))
-
-
-def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns logits / temperature, float64 of the same shape.
-
-    Raises:
-      ValueError: if temperature is not finite and > 0.
-    """
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature must be finite and > 0. Received: {temperature}")
-    return np.asarray(logits, np.float64) / temperature
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature with the lowest mean log-loss on the examples given.
-
-    Args:
-      logits: float [n, num_outputs], as in `probabilities_from_logits`, n >= 1.
-      labels: class indices int [n].
-
-    Returns:
-      Temperature in [MIN_TEMPERATURE, MAX_TEMPERATURE].
-
-    Raises:
-      ValueError: if shapes do not fit, a label is out of range, or logits are not finite.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
-    """
-    logits, labels = _checked_logits(logits), np.asarray(labels)
-    num_classes = max(2, logits.shape[1])
-    if (
-        labels.shape != (len(logits),)
-        or labels.size == 0
-        or not np.isin(labels, range(num_classes)).all()
-    ):
-        raise ValueError(
-            f"labels must be integers in [0, {num_classes}), one for each of {len(logits)} rows of "
-            f"logits, at least one. Received: shape {labels.shape}, "
-            f"values {np.unique(labels)[:10].tolist()}"
-        )
-
-    def log_loss(log_temperature: float) -> float:
-        log_probs = _log_probabilities(logits / np.exp(log_temperature))
-        return -log_probs[np.arange(len(labels)), labels].mean()
-
-    # The log-loss is convex in 1 / temperature: it has one minimum in any scale of it.
-    bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
-    inner = optimize.minimize_scalar(
-        log_loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(min([inner.x, *bounds], key=log_loss)))
+    return np.exp(_log_probabilities(checked_logits(logits)))
 
 
 def expected_calibration_error(probs: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
@@ -91,10 +34,60 @@ def expected_calibration_error(probs: np.ndarray, labels: np.ndarray, bins: int 
     """
     probs = np.asarray(probs, np.float64)
     confidence, hit = probs.max(axis=1), probs.argmax(axis=1) == np.asarray(labels)
-    # A confidence on an edge belongs to the bin below it.
-    of_bin = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(of_bin, hit - confidence, minlength=bins)
+    gaps = np.bincount(_bin_of(confidence, bins), hit - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(probs))
+
+
+def reliability_bins(
+    probs: np.ndarray, labels: np.ndarray, bins: int = 15
+) -> list[dict[str, float]]:
+    """Returns what a reliability diagram shows: the bins of `expected_calibration_error`.
+
+    Args:
+      probs: float [n, num_classes].
+      labels: class indices int [n].
+      bins: number of bins of equal width, >= 1.
+
+    Returns:
+      For each bin that has an image, from low to high: low, high, n_images, confidence (mean
+      of the largest probability) and accuracy (share of images whose likeliest class is theirs).
+    """
+    probs = np.asarray(probs, np.float64)
+    confidence, hit = probs.max(axis=1), probs.argmax(axis=1) == np.asarray(labels)
+    of_bin = _bin_of(confidence, bins)
+    return [
+        {
+            "low": index / bins,
+            "high": (index + 1) / bins,
+            "n_images": int((of_bin == index).sum()),
+            "confidence": float(confidence[of_bin == index].mean()),
+            "accuracy": float(hit[of_bin == index].mean()),
+        }
+        for index in map(int, np.unique(of_bin))
+    ]
+
+
+def log_loss(probs: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean over images of -log of their class's probability, in nats.
+
+    A probability of 0 counts as the smallest float32 above it, so that the mean stays finite.
+
+    Args:
+      probs: float [n, num_classes].
+      labels: class indices int [n].
+    """
+    of_class = np.asarray(probs, np.float64)[np.arange(len(probs)), np.asarray(labels)]
+    return float(-np.log(np.maximum(of_class, np.finfo(np.float32).tiny)).mean())
+
+
+def calibration_figures(probs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Returns log_loss, brier, ece and the bins of the reliability diagram, ready for JSON."""
+    return {
+        "log_loss": log_loss(probs, labels),
+        "brier": brier_score(probs, labels),
+        "ece": expected_calibration_error(probs, labels),
+        "reliability": reliability_bins(probs, labels),
+    }
 
 
 def brier_score(probs: np.ndarray, labels: np.ndarray) -> float:
@@ -118,42 +111,17 @@ def brier_terms(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.square(probs - truth).sum(axis=1)
 
 
-def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Returns the threshold with the largest sensitivity + specificity - 1.
+def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Returns each confidence's bin, int [n]; one on an edge belongs to the bin below it."""
+    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
 
-    A score >= the threshold is decided positive. The threshold lies halfway to
-    the next lower score, so that rounding a score cannot flip its decision; the
-    highest threshold wins a tie.
 
-    Args:
-      labels: 0 or 1, [n], both present.
-      scores: probability of the positive class, float [n] in [0, 1].
-
-    Returns:
-      Threshold in [0, 1]; NEUTRAL_THRESHOLD where none is better than chance.
+def checked_logits(logits: np.ndarray) -> np.ndarray:
+    """Returns logits as float64 [n, num_outputs].
 
     Raises:
-      ValueError: if one of the two classes is missing or a score is not finite.
-
-    Source: Youden 1950, Cancer 3(1).
+      ValueError: as `probabilities_from_logits`.
     """
-    labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
-    if not np.array_equal(np.unique(labels), [0, 1]) or not np.isfinite(scores).all():
-        raise ValueError(
-            "a threshold needs finite scores and images of both classes. Received: labels "
-            f"{np.unique(labels)[:10].tolist()}, {int((~np.isfinite(scores)).sum())} scores that "
-            "are not finite. Give the validation split images of both."
-        )
-    false_positive, true_positive, at = metrics.roc_curve(labels, scores, drop_intermediate=False)
-    index = true_positive - false_positive
-    best = int(np.argmax(index))
-    if index[best] <= 0:
-        return NEUTRAL_THRESHOLD
-    below = at[best + 1] if best + 1 < len(at) else 0.0
-    return float((at[best] + below) / 2)
-
-
-def _checked_logits(logits: np.ndarray) -> np.ndarray:
     logits = np.asarray(logits, np.float64)
     if logits.ndim != 2 or logits.shape[1] == 0 or not np.isfinite(logits).all():
         raise ValueError(

@@ -106,7 +106,10 @@ def _figures(
     """Returns the figures as markup: matplotlib has escaped the words in them."""
     figures = {
         "roc": plots.roc_figure(labels, probs, metrics["classes"]),
-        "reliability": plots.reliability_figure(labels, probs),
+        "reliability": plots.reliability_figure(
+            metrics["calibration"]["after"]["reliability"],
+            metrics["calibration"]["before"]["reliability"],
+        ),
     }
     if history:
         figures["training"] = plots.training_curves_figure(history)

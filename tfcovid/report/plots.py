@@ -162,33 +162,34 @@ def best_epoch(history: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 @matplotlib.rc_context(STYLE)
-def reliability_figure(labels: np.ndarray, probs: np.ndarray, *, bins: int = 15) -> Figure:
+def reliability_figure(
+    after: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
+) -> Figure:
     """Returns how often the likeliest class is right, against how likely it was said to be.
 
     Args:
-      labels: class indices int [n].
-      probs: float [n, k], rows sum to 1.
-      bins: number of equal bins of the highest probability.
+      after: bins of the calibrated probabilities, as `reliability_bins` gives them.
+      before: bins of those of the network itself; drawn behind, where there are any.
     """
-    confidence = probs.max(axis=1)
-    right = probs.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, bins + 1)
-    bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    counts = np.bincount(bin_of, minlength=bins)
-    filled = counts > 0
-    said = np.bincount(bin_of, confidence, bins)[filled] / counts[filled]
-    came = np.bincount(bin_of, right, bins)[filled] / counts[filled]
     figure = Figure(figsize=(4.2, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=[4, 1])
     upper.plot([0, 1], [0, 1], ":", color=INK, linewidth=1)
-    upper.plot(said, came, "-", color=COLORS[0], linewidth=1)
-    # The area of a point is its share of the images: lone points deserve little attention.
-    areas = 14 + 150 * counts[filled] / max(counts.max(), 1)
-    upper.scatter(said, came, s=areas, color=COLORS[0], alpha=0.75, linewidth=0)
+    curves = [("before", before, COLORS[1], "--"), ("after calibration", after, COLORS[0], "-")]
+    for label, bins, color, dash in curves:
+        said, came = ([found[key] for found in bins] for key in ("confidence", "accuracy"))
+        counts = np.array([found["n_images"] for found in bins])
+        upper.plot(said, came, dash, color=color, linewidth=1)
+        # The area of a point is its share of the images: lone points deserve little attention.
+        areas = 14 + 150 * counts / max(counts.max(initial=0), 1)
+        upper.scatter(said, came, s=areas, color=color, alpha=0.6, linewidth=0, label=label)
+    if before:
+        upper.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
     upper.annotate("right more often than said", (0.03, 0.93), color=INK, alpha=0.7)
     upper.annotate("right less often than said", (0.97, 0.04), ha="right", color=INK, alpha=0.7)
     upper.set(ylabel="share that is right", ylim=(-0.03, 1.03))
-    lower.bar(edges[:-1], counts, np.diff(edges), align="edge", color=COLORS[0], alpha=0.75)
+    edges, widths = ([found["low"] for found in after], [f["high"] - f["low"] for f in after])
+    heights = [found["n_images"] for found in after]
+    lower.bar(edges, heights, widths, align="edge", color=COLORS[0], alpha=0.75)
     lower.set(xlabel="probability of the likeliest class", ylabel="images", xlim=(-0.03, 1.03))
     for axes in (upper, lower):
         axes.grid()

@@ -43,6 +43,8 @@ def print_result(
     _heading(console, "Each class against the rest")
     _show(console, _class_table(metrics))
     _print_legend(console, metrics)
+    if "at_prevalence" in metrics:
+        _show(console, Text(words.prevalence_sentence(metrics), "bold"))
     _heading(console, "Confusion matrix (rows: truth, columns: decision)")
     _show(console, _confusion_table(metrics["classes"], metrics["confusion_matrix"]))
     notes = words.all_notes(metrics)

@@ -92,6 +92,27 @@ def control_sentence(metrics: Metrics, name: str) -> str:
     )
 
 
+def prevalence_sentence(metrics: Metrics, *, dash: str = "-") -> str:
+    """Returns the predictive values at the prevalence given, in words; "" where none was given.
+
+    Args:
+      metrics: the content of metrics.json.
+      dash: what stands between the ends of an interval.
+    """
+    found = metrics.get("at_prevalence")
+    if found is None:
+        return ""
+    ppv, npv = (
+        number(found[key], 3)
+        + (f" ({interval(ends, dash=dash)})" if (ends := found["intervals"].get(key)) else "")
+        for key in ("ppv", "npv")
+    )
+    return (
+        f"Where {100 * found['prevalence']:g} % have {found['class']}, the decision "
+        f"{found['class']} is right in {ppv} of the cases (PPV), any other in {npv} (NPV)."
+    )
+
+
 def strongest_control(metrics: Metrics) -> str | None:
     """Returns the name of the control with the highest score, None without controls."""
     controls = metrics["controls"]

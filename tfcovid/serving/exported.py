@@ -1,8 +1,10 @@
 """The classifier as others run it: image bytes in, calibrated probabilities out."""
 
 import pathlib
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.preprocess import Preprocessing
@@ -19,8 +21,13 @@ class ExportedClassifier(tf.Module):
       model: a float32 classifier that gives logits [batch, 1 or num_classes].
       preprocessing: from bytes to the network's input.
       classes: names in the order of the probabilities.
-      temperature: what logits are divided by, > 0.
-      threshold: of the second of two classes; None lets the largest probability decide.
+      factor: what logits are multiplied by, float32, > 0.
+      offset: what is then added, float32 [num_outputs].
+      positive: the class that the threshold is for.
+      threshold: the positive class is decided from this probability on, and below it the largest
+        of the others; None lets the largest of all decide.
+      weights: without a threshold probabilities are multiplied by these, one a class, before
+        they are compared; None for equal ones.
     """
 
     def __init__(
@@ -29,14 +36,20 @@ class ExportedClassifier(tf.Module):
         *,
         preprocessing: Preprocessing,
         classes: tuple[str, ...],
-        temperature: float,
+        factor: np.float32,
+        offset: np.ndarray,
+        positive: str,
         threshold: float | None,
+        weights: Sequence[float] | None = None,
     ):
         super().__init__(name="tfcovid_classifier")
         self.model = model
         self.preprocessing = preprocessing
         self.classes = tf.constant(classes)
-        self.temperature = tf.constant(temperature, tf.float32)
+        self.factor = tf.constant(factor, tf.float32)
+        self.offset = tf.constant(offset, tf.float32)
+        self.positive = classes.index(positive)
+        self.weights = None if weights is None else tf.constant(weights, tf.float32)
         self.threshold = None if threshold is None else tf.constant(threshold, tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
@@ -65,16 +78,19 @@ class ExportedClassifier(tf.Module):
 
     def probabilities(self, inputs):
         """Returns float32 [batch, num_classes] from the network's input."""
-        logits = self.model(inputs, training=False) / self.temperature
-        if self.threshold is None and logits.shape[-1] > 1:
+        logits = self.model(inputs, training=False) * self.factor + self.offset
+        if logits.shape[-1] > 1:
             return tf.nn.softmax(logits)
         return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
 
     def decide(self, probs):
         """Returns class indices int64 [batch]."""
         if self.threshold is None:
-            return tf.argmax(probs, axis=-1)
-        return tf.cast(probs[:, 1] >= self.threshold, tf.int64)
+            return tf.argmax(probs if self.weights is None else probs * self.weights, axis=-1)
+        of_class = tf.one_hot(self.positive, probs.shape[-1], on_value=True, off_value=False)
+        largest_other = tf.argmax(tf.where(of_class, -1.0, probs), axis=-1)
+        reached = probs[:, self.positive] >= self.threshold
+        return tf.where(reached, tf.constant(self.positive, tf.int64), largest_other)
 
 
 def save_exported(module: ExportedClassifier, folder: pathlib.Path) -> None:
