@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics
 
 from tests.metrics.predictions import random_predictions
@@ -187,6 +188,39 @@ def test_figures_that_are_not_defined_have_no_entry():
     assert "per_class.Pneumonia.precision" not in found
     assert "per_class.COVID-19.specificity" in found
     assert found["balanced_accuracy"]["low"] <= 0.5 <= found["balanced_accuracy"]["high"]
+
+
+def test_shares_and_auroc_do_not_come_from_the_bootstrap():
+    sample = random_predictions(300)
+    many, few = intervals_of(*sample), intervals_of(*sample, resamples=2)
+    for name in CLASSES:
+        for key in ("recall", "specificity", "precision", "f1", "auroc"):
+            assert few[f"per_class.{name}.{key}"] == many[f"per_class.{name}.{key}"]
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.9])
+def test_sensitivity_and_auroc_cover_with_twenty_patients(alike):
+    rng, covered = np.random.default_rng(11), np.zeros(2)
+    for _ in range(150):
+        groups = np.repeat(np.arange(60), rng.integers(1, 6, 60))
+        labels = (groups < 20).astype(int)
+        scores = np.sqrt(alike) * rng.normal(size=60)[groups] + 1.8 * labels
+        scores += np.sqrt(1 - alike) * rng.normal(size=len(groups))
+        positive = stats.norm.cdf(scores - 0.5)
+        found = group_bootstrap(
+            labels,
+            np.stack([1 - positive, positive], axis=1),
+            (positive > 0.5).astype(int),
+            groups,
+            ["negative", "positive"],
+            resamples=2,
+            seed=0,
+        )
+        truth = stats.norm.cdf(1.3), stats.norm.cdf(1.8 / np.sqrt(2))
+        for index, key in enumerate(("recall", "auroc")):
+            entry = found[f"per_class.positive.{key}"]
+            covered[index] += entry["low"] <= truth[index] <= entry["high"]
+    assert (covered / 150 > 0.91).all()
 
 
 @pytest.mark.parametrize("skill", [1.0, 30.0])

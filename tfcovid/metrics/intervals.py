@@ -76,7 +76,7 @@ def group_bootstrap(
       ValueError: if shapes do not fit, or as `classification_metrics`.
     """
     labels, probs, decisions = checked_predictions(labels, probs, decisions, classes)
-    group_index = _checked_groups(groups, len(labels))
+    group_index = checked_groups(groups, len(labels))
     confusion = group_confusion(labels, decisions, group_index, len(classes))
     weights = resample_weights(confusion, resamples, seed)
     bounds = _confusion_bounds(confusion, weights, level)
@@ -106,7 +106,7 @@ def balanced_accuracy_interval(
     certain = np.eye(num_classes)[np.asarray(decisions)]
     names = [str(index) for index in range(num_classes)]
     labels, _, decisions = checked_predictions(labels, certain, decisions, names)
-    group_index = _checked_groups(groups, len(labels))
+    group_index = checked_groups(groups, len(labels))
     confusion = group_confusion(labels, decisions, group_index, num_classes)
     weights = resample_weights(confusion, resamples, seed)
     bounds = _confusion_bounds(confusion, weights, level)
@@ -228,7 +228,12 @@ def _entry(values: np.ndarray, method: str, level: float, counted, behind) -> di
     }
 
 
-def _checked_groups(groups: np.ndarray, n: int) -> np.ndarray:
+def checked_groups(groups: np.ndarray, n: int) -> np.ndarray:
+    """Returns the groups' numbers, int [n] in [0, groups), every one present.
+
+    Raises:
+      ValueError: if there is not one group id an image.
+    """
     groups = np.asarray(groups)
     if groups.shape != (n,):
         raise ValueError(f"expected one group id for each of {n} images. Received: {groups.shape}")
