@@ -6,8 +6,14 @@ from sklearn import metrics
 
 from tests.metrics.predictions import random_predictions
 from tfcovid.metrics import resampling
+from tfcovid.metrics.calibration import expected_calibration_error
 from tfcovid.metrics.confusion import group_confusion
-from tfcovid.metrics.resampling import resample_weights, weighted_auroc
+from tfcovid.metrics.resampling import (
+    resample_weights,
+    weighted_auroc,
+    weighted_average_precision,
+    weighted_calibration_gaps,
+)
 
 
 @pytest.fixture
@@ -55,9 +61,41 @@ def test_weighted_auroc_equals_scikit_learn_on_repeated_rows(sample, chunk, monk
     for row in range(10):
         repeated = np.repeat(np.arange(len(labels)), weights[row, index].astype(int))
         expected = metrics.roc_auc_score(labels[repeated] == 0, scores[repeated])
-        assert found[row] == pytest.approx(expected, rel=1e-12)
+        assert np.abs(found[row]).sum() == pytest.approx(expected, rel=1e-12)
 
 
 def test_weighted_auroc_without_one_of_the_classes_is_nan():
     found = weighted_auroc(np.array([True, True]), np.zeros(2), np.array([0, 1]), np.ones((1, 2)))
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("chunk", [1_000_000, 250])
+def test_weighted_average_precision_equals_scikit_learn_on_repeated_rows(
+    sample, chunk, monkeypatch
+):
+    monkeypatch.setattr(resampling, "_CHUNK", chunk)
+    labels, probs, index, confusion = sample
+    weights = resample_weights(confusion, 10, seed=3)
+    scores = probs[:, 2].round(1)  # many ties
+    found = weighted_average_precision(labels == 2, scores, index, weights)
+    for row in range(10):
+        repeated = np.repeat(np.arange(len(labels)), weights[row, index].astype(int))
+        expected = metrics.average_precision_score(labels[repeated] == 2, scores[repeated])
+        assert found[row] == pytest.approx(expected, rel=1e-6)
+
+
+def test_weighted_average_precision_without_positives_is_nan():
+    found = weighted_average_precision(
+        np.array([False, True]), np.zeros(2), np.array([0, 1]), np.array([[1.0, 0.0]])
+    )
+    assert np.isnan(found).all()
+
+
+def test_sizes_of_gaps_add_up_to_the_calibration_error_of_repeated_rows(sample):
+    labels, probs, index, confusion = sample
+    weights = resample_weights(confusion, 10, seed=3)
+    found = weighted_calibration_gaps(probs, labels, index, weights)
+    for row in range(10):
+        repeated = np.repeat(np.arange(len(labels)), weights[row, index].astype(int))
+        expected = expected_calibration_error(probs[repeated], labels[repeated])
+        assert np.abs(found[row]).sum() == pytest.approx(expected, rel=1e-12)

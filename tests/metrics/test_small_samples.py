@@ -8,8 +8,12 @@ from sklearn import metrics
 from tfcovid.metrics.small_samples import (
     auroc_interval,
     effective_groups,
+    effective_number,
     few_events,
+    hanley_mcneil_variance,
     mean_interval,
+    quantile,
+    variance_factor,
     wilson_interval,
 )
 
@@ -45,6 +49,71 @@ def test_effective_groups_is_the_number_of_equal_groups():
     assert effective_groups(np.array([3.0, 3, 3, 0])) == pytest.approx(3)
     assert effective_groups(np.array([100.0, 1])) == pytest.approx(1.02, abs=0.01)
     assert effective_groups(np.zeros(4)) == 0
+
+
+def test_effective_number_of_single_images_is_their_number():
+    assert effective_number(np.r_[np.ones(30), np.zeros(7)], np.ones(37)) == pytest.approx(37)
+
+
+def test_effective_number_of_repeated_images_is_the_number_of_patients():
+    outcome = np.r_[np.ones(30), np.zeros(7)]
+    assert effective_number(4 * outcome, np.full(37, 4.0)) == pytest.approx(37)
+
+
+def test_effective_number_without_an_error_takes_images_for_repetitions():
+    sizes = np.array([3.0, 1, 4, 4, 0])
+    assert effective_number(sizes, sizes) == pytest.approx(effective_groups(sizes))
+    assert effective_number(0 * sizes, sizes) == pytest.approx(effective_groups(sizes))
+    assert effective_number(np.zeros(4), np.zeros(4)) == 0
+
+
+def test_effective_number_of_independent_images_nears_their_number():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 6, 4000).astype(float)
+    hits = rng.binomial(sizes.astype(int), 0.8)
+    assert effective_number(hits, sizes) == pytest.approx(sizes.sum(), rel=0.05)
+
+
+@pytest.mark.parametrize("alike", [0.2, 0.5, 0.8])
+def test_effective_number_is_the_one_of_the_beta_binomials_correlation(alike):
+    rng, p = np.random.default_rng(1), 0.7
+    sizes = rng.integers(1, 6, 20_000).astype(float)
+    of_patient = rng.beta(p * (1 - alike) / alike, (1 - p) * (1 - alike) / alike, len(sizes))
+    hits = rng.binomial(sizes.astype(int), of_patient)
+    total, pairs = sizes.sum(), (sizes * (sizes - 1)).sum()
+    assert effective_number(hits, sizes) == pytest.approx(
+        total**2 / (total + alike * pairs), rel=0.05
+    )
+
+
+def test_effective_number_goes_over_columns():
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(0, 4, (30, 3)).astype(float)
+    hits = rng.binomial(sizes.astype(int), 0.6)
+    expected = [effective_number(hits[:, k], sizes[:, k]) for k in range(3)]
+    np.testing.assert_allclose(effective_number(hits, sizes), expected)
+
+
+def test_quantile_of_infinite_freedom_is_the_normal_one_and_grows_with_less():
+    assert quantile(0.95) == pytest.approx(1.959964, abs=1e-6)
+    assert quantile(0.95, 7) == pytest.approx(2.364624, abs=1e-6)
+    assert quantile(0.95, 0) == quantile(0.95, 1) == pytest.approx(12.7062, abs=1e-4)
+
+
+def test_variance_factor_is_drawn_towards_one_by_little_evidence():
+    factors = [variance_factor(0.06, 0.03, evidence) for evidence in (0, 1, 10, 1e6)]
+    np.testing.assert_allclose(factors, [1, 1.5, 21 / 11, 2], rtol=1e-4)
+    assert variance_factor(0.0, 0.0, 3.0) == 1
+
+
+def test_variance_by_the_size_of_an_auroc_is_that_of_exponential_scores():
+    # Hanley and McNeil's Q1 and Q2 are those of exponential scores, whose AUROC is r / (1 + r).
+    rng, draws, n = np.random.default_rng(0), 4000, 30
+    scores = np.r_[rng.exponential(4.0, (n, draws)), rng.exponential(1.0, (n, draws))]
+    ranks = stats.rankdata(scores, axis=0)[:n].sum(axis=0)
+    aurocs = (ranks - n * (n + 1) / 2) / n**2
+    assert aurocs.mean() == pytest.approx(0.8, abs=0.005)
+    assert hanley_mcneil_variance(0.8, n, n) == pytest.approx(aurocs.var(), rel=0.1)
 
 
 def test_few_events_counts_the_rarer_of_hits_and_errors():

@@ -129,7 +129,10 @@ def _auroc(positive, scores) -> float:
 
 
 def _auprc(positive, scores) -> float:
-    return metrics.average_precision_score(positive, scores) if positive.any() else np.nan
+    if not positive.any():
+        return np.nan
+    # Rounding must not put a perfect order above 1.
+    return min(metrics.average_precision_score(positive, scores), 1.0)
 
 
 def _mcc(labels, decisions) -> float:

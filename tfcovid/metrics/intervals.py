@@ -1,12 +1,15 @@
-"""An interval for every figure, by patients: bootstrap where it covers, score methods elsewhere."""
+"""An interval for every figure, by patients: score methods for shares, a bootstrap where it covers.
 
-import dataclasses
+`benchmarks/interval_coverage.py` measures how often they cover.
+"""
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tfcovid.metrics import small_samples
+from tfcovid.metrics.bounds import WILSON, Bounds, including, percentile_bounds
 from tfcovid.metrics.calibration import brier_terms
 from tfcovid.metrics.classification import checked_predictions
 from tfcovid.metrics.confusion import (
@@ -16,28 +19,13 @@ from tfcovid.metrics.confusion import (
     group_confusion,
     slopes_by_accuracy,
 )
-from tfcovid.metrics.resampling import resample_weights, weighted_auroc
+from tfcovid.metrics.probability_bounds import auprc_bounds, auroc_bounds, ece_bounds
+from tfcovid.metrics.resampling import resample_weights
 
 RESAMPLES, LEVEL = 2000, 0.95
 
 # Below so many positive groups the interval itself is uncertain, and says so.
 FEW_GROUPS = 10
-
-BOOTSTRAP = "bootstrap of patients within classes"
-WILSON = "Wilson on the effective number of patients"
-NEWCOMBE = "Newcombe on the effective number of patients"
-
-
-@dataclasses.dataclass
-class _Bounds:
-    """Bounds of one figure, [2] or [2, num_classes], and the method of each."""
-
-    values: np.ndarray
-    methods: np.ndarray
-
-    def replace_where(self, few: np.ndarray | bool, values: np.ndarray, method: str) -> None:
-        self.values = np.where(few, values, self.values)
-        self.methods = np.where(few, method, self.methods)
 
 
 def group_bootstrap(
@@ -53,14 +41,19 @@ def group_bootstrap(
 ) -> dict[str, dict[str, Any]]:
     """Returns the interval of each figure, ready for JSON.
 
-    Whole groups are resampled, as many of each class. With fewer than 10
-    effective groups of errors (or hits) a bootstrap covers far too little; then
-    recall, specificity, precision and accuracy have Wilson's interval on the
-    effective number of groups; F1 that of TP / (TP + FP + FN), of which it is a
-    function; balanced accuracy combines the recalls' intervals, macro F1 takes
-    the mean of the bounds of the classes' F1; MCC and kappa follow accuracy at fixed
-    margins; AUROC has Newcombe's score interval. An interval never excludes
-    its own estimate.
+    Recall, specificity, precision and accuracy have Wilson's interval on the
+    effective number of images, which is estimated from how alike images of one
+    group turn out; F1 that of TP / (TP + FP + FN), of which it is a function;
+    AUROC has Newcombe's score interval with the variance of the groups, average
+    precision (AUPRC) Wilson's as if it were a share of its class, with that of the
+    bootstrap.
+
+    For the others whole groups are resampled, as many of each class, unless
+    there are fewer than 10 effective groups of errors (or hits), where a
+    bootstrap covers far too little. Then balanced accuracy combines the
+    recalls' intervals, macro F1 takes the mean of the bounds of the classes'
+    F1, MCC and kappa follow accuracy at fixed margins, and the calibration error
+    (ECE) may move as far as accuracy. An interval never excludes its own estimate.
 
     Args:
       labels: class indices int [n].
@@ -73,8 +66,8 @@ def group_bootstrap(
       seed: of the bootstrap.
 
     Returns:
-      By key ('accuracy', 'balanced_accuracy', 'macro_f1', 'mcc', 'cohen_kappa', 'brier',
-      'per_class.NAME.precision', recall, specificity, f1, auroc): low, high,
+      By key ('accuracy', 'balanced_accuracy', 'macro_f1', 'mcc', 'cohen_kappa', 'brier', 'ece',
+      'per_class.NAME.precision', recall, specificity, f1, auroc, auprc): low, high,
       level, method, n_patients (groups that the figure counts), and few_groups: True
       where fewer than 10 groups of the class (of the rarest one, for means over
       classes) stand behind it. A figure that is not defined has no entry.
@@ -83,14 +76,16 @@ def group_bootstrap(
       ValueError: if shapes do not fit, or as `classification_metrics`.
     """
     labels, probs, decisions = checked_predictions(labels, probs, decisions, classes)
-    group_index = _checked_groups(groups, len(labels))
+    group_index = checked_groups(groups, len(labels))
     confusion = group_confusion(labels, decisions, group_index, len(classes))
     weights = resample_weights(confusion, resamples, seed)
     bounds = _confusion_bounds(confusion, weights, level)
     sizes = np.bincount(group_index)
     brier = np.bincount(group_index, brier_terms(probs, labels))
-    bounds["brier"] = _percentiles(weights @ brier / (weights @ sizes), level)
-    bounds["auroc"] = _auroc_bounds(labels, probs, group_index, confusion, weights, level)
+    bounds["brier"] = percentile_bounds(weights @ brier / (weights @ sizes), level)
+    bounds["ece"] = ece_bounds(labels, probs, group_index, weights, level)
+    bounds["auroc"] = auroc_bounds(labels, probs, group_index, confusion, level)
+    bounds["auprc"] = auprc_bounds(labels, probs, group_index, confusion, weights, level)
     return _entries(bounds, confusion, classes, level)
 
 
@@ -111,7 +106,7 @@ def balanced_accuracy_interval(
     certain = np.eye(num_classes)[np.asarray(decisions)]
     names = [str(index) for index in range(num_classes)]
     labels, _, decisions = checked_predictions(labels, certain, decisions, names)
-    group_index = _checked_groups(groups, len(labels))
+    group_index = checked_groups(groups, len(labels))
     confusion = group_confusion(labels, decisions, group_index, num_classes)
     weights = resample_weights(confusion, resamples, seed)
     bounds = _confusion_bounds(confusion, weights, level)
@@ -121,72 +116,63 @@ def balanced_accuracy_interval(
 
 def _confusion_bounds(
     confusion: np.ndarray, weights: np.ndarray, level: float
-) -> dict[str, _Bounds]:
+) -> dict[str, Bounds]:
     """Returns the bounds of what comes from the confusion matrix."""
     groups, num_classes = confusion.shape[:2]
     resampled = (weights @ confusion.reshape(groups, -1)).reshape(-1, num_classes, num_classes)
     bounds = {
-        key: _percentiles(values, level) for key, values in confusion_figures(resampled).items()
+        key: percentile_bounds(values, level)
+        for key, values in confusion_figures(resampled).items()
     }
     total = confusion.sum(axis=0)
     figures = confusion_figures(total)
-    effective = {
-        key: small_samples.effective_groups(sizes)
-        for key, sizes in _denominators(confusion).items()
-    }
-    for key in ("accuracy", "precision", "recall", "specificity"):
-        share, n = figures[key], effective[key]
-        few = small_samples.few_events(share, n)
-        bounds[key].replace_where(few, small_samples.wilson_interval(share, n, level), WILSON)
-    # F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), a share of images.
-    jaccard, n = figures["f1"] / (2 - figures["f1"]), effective["f1"]
-    of_jaccard = small_samples.wilson_interval(jaccard, n, level)
-    few_f1 = small_samples.few_events(jaccard, n)
-    bounds["f1"].replace_where(few_f1, 2 * of_jaccard / (1 + of_jaccard), WILSON)
-    _follow(bounds, figures, slopes_by_accuracy(total))
-    return {key: _including(found, figures[key]) for key, found in bounds.items()}
+    few = {}
+    for key, (hits, sizes) in _shares(confusion).items():
+        share = figures[key]
+        # F1 = 2 J / (1 + J) with J = TP / (TP + FP + FN), a share of images.
+        share = share / (2 - share) if key == "f1" else share
+        n = small_samples.effective_number(hits, sizes)
+        of_share = small_samples.wilson_interval(
+            share, n, level, freedom=(sizes > 0).sum(axis=0) - 1
+        )
+        of_share = 2 * of_share / (1 + of_share) if key == "f1" else of_share
+        bounds[key].replace_where(True, of_share, WILSON)
+        few[key] = small_samples.few_events(share, n)
+    _follow(bounds, figures, few, slopes_by_accuracy(total))
+    return {key: including(found, figures[key]) for key, found in bounds.items()}
 
 
 def _follow(
-    bounds: dict[str, _Bounds], figures: dict[str, np.ndarray], slopes: dict[str, float]
+    bounds: dict[str, Bounds],
+    figures: dict[str, np.ndarray],
+    few: dict[str, np.ndarray],
+    slopes: dict[str, float],
 ) -> None:
-    """Gives composed figures Wilson's bounds where a part of them has these."""
+    """Gives composed figures Wilson's bounds where a part of them has few errors or hits."""
     present = ~np.isnan(figures["recall"])
-    few_recall = (bounds["recall"].methods == WILSON) & present
     mean = small_samples.mean_interval(figures["recall"], bounds["recall"].values)
-    bounds["balanced_accuracy"].replace_where(few_recall.any(), mean, WILSON)
-    few_f1 = (bounds["f1"].methods == WILSON) & present
+    bounds["balanced_accuracy"].replace_where((few["recall"] & present).any(), mean, WILSON)
     mean = bounds["f1"].values[:, present].mean(axis=1)
-    bounds["macro_f1"].replace_where(few_f1.any(), mean, WILSON)
-    few_errors = bounds["accuracy"].methods == WILSON
+    bounds["macro_f1"].replace_where((few["f1"] & present).any(), mean, WILSON)
     moves = bounds["accuracy"].values - figures["accuracy"]
     for key, slope in slopes.items():
         if np.isfinite(slope):
             moved = np.clip(figures[key] + slope * moves, -1, 1)
-            bounds[key].replace_where(few_errors, moved, WILSON)
+            bounds[key].replace_where(few["accuracy"], moved, WILSON)
 
 
-def _auroc_bounds(labels, probs, group_index, confusion, weights, level) -> _Bounds:
-    """Returns the bounds of each class's one-against-rest AUROC; NaN where it is not defined."""
-    truth = confusion.sum(axis=2)
-    positives = small_samples.effective_groups(truth)
-    negatives = small_samples.effective_groups(truth.sum(axis=1, keepdims=True) - truth)
-    found = []
-    for index in range(probs.shape[1]):
-        of_class = labels == index
-        once = np.ones((1, len(confusion)))
-        auroc = weighted_auroc(of_class, probs[:, index], group_index, once)[0]
-        bounds = _percentiles(
-            weighted_auroc(of_class, probs[:, index], group_index, weights), level
-        )
-        m, n = positives[index], negatives[index]
-        if not np.isnan(auroc) and small_samples.few_events(auroc, min(m, n)):
-            bounds.replace_where(True, small_samples.auroc_interval(auroc, m, n, level), NEWCOMBE)
-        found.append(_including(bounds, auroc))
-    return _Bounds(
-        np.stack([bounds.values for bounds in found], axis=1),
-        np.array([str(bounds.methods) for bounds in found]),
-    )
+def _shares(confusion: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns what each share counts of each group: hits and images, [groups] or [groups, k]."""
+    sizes = _denominators(confusion)
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    false_positives = confusion.sum(axis=1) - hits
+    return {
+        "accuracy": (hits.sum(axis=1), sizes["accuracy"]),
+        "precision": (hits, sizes["precision"]),
+        "recall": (hits, sizes["recall"]),
+        "specificity": (sizes["specificity"] - false_positives, sizes["specificity"]),
+        "f1": (hits, sizes["f1"]),
+    }
 
 
 def _denominators(confusion: np.ndarray) -> dict[str, np.ndarray]:
@@ -195,32 +181,18 @@ def _denominators(confusion: np.ndarray) -> dict[str, np.ndarray]:
     images = truth.sum(axis=1)
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     return {
-        **dict.fromkeys((*WHOLE_FIGURES, "brier"), images),
+        **dict.fromkeys((*WHOLE_FIGURES, "brier", "ece"), images),
         "recall": truth,
         "precision": decided,
         "specificity": images[:, None] - truth,
         "f1": truth + decided - hits,
         "auroc": truth,
+        "auprc": truth,
     }
 
 
-def _percentiles(values: np.ndarray, level: float) -> _Bounds:
-    """Returns percentile bounds over the resamples, NaN where none defines the figure."""
-    undefined = np.isnan(values).all(axis=0)
-    filled = np.where(undefined, 0.0, values)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    bounds = np.where(undefined, np.nan, np.nanquantile(filled, tails, axis=0))
-    return _Bounds(bounds, np.full(np.shape(undefined), BOOTSTRAP))
-
-
-def _including(bounds: _Bounds, estimate: np.ndarray) -> _Bounds:
-    low, high = bounds.values
-    inside = np.stack([np.minimum(low, estimate), np.maximum(high, estimate)])
-    return _Bounds(inside, bounds.methods)
-
-
 def _entries(
-    bounds: dict[str, _Bounds], confusion: np.ndarray, classes: Sequence[str], level: float
+    bounds: dict[str, Bounds], confusion: np.ndarray, classes: Sequence[str], level: float
 ) -> dict[str, dict[str, Any]]:
     """Returns the entries of metrics.json, without those of undefined figures."""
     counted = {key: (sizes > 0).sum(axis=0) for key, sizes in _denominators(confusion).items()}
@@ -228,7 +200,7 @@ def _entries(
     rarest = of_class[of_class > 0].min()
     entries = {}
     for key, found in bounds.items():
-        if key in (*CLASS_FIGURES, "auroc"):
+        if key in (*CLASS_FIGURES, "auroc", "auprc"):
             behind = counted[key] if key == "specificity" else of_class
             for index, name in enumerate(classes):
                 entries[f"per_class.{name}.{key}"] = _entry(
@@ -256,7 +228,12 @@ def _entry(values: np.ndarray, method: str, level: float, counted, behind) -> di
     }
 
 
-def _checked_groups(groups: np.ndarray, n: int) -> np.ndarray:
+def checked_groups(groups: np.ndarray, n: int) -> np.ndarray:
+    """Returns the groups' numbers, int [n] in [0, groups), every one present.
+
+    Raises:
+      ValueError: if there is not one group id an image.
+    """
     groups = np.asarray(groups)
     if groups.shape != (n,):
         raise ValueError(f"expected one group id for each of {n} images. Received: {groups.shape}")
