@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from tests.report.audit_examples import picture
+from tfcovid.experiment.error_analysis import analyse, pictured
 from tfcovid.metrics.calibration import expected_calibration_error, reliability_bins
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 SIZES = (150, 231, 21)
+EVIL_FOLDER = "<b>"
 METHOD = "percentile bootstrap over patients"
 
 
@@ -93,7 +96,25 @@ def metrics() -> dict[str, Any]:
             "COVID-19: only 7 patients in the test split; an interval from so few is itself "
             "uncertain",
         ],
+        **errors(labels, probs),
     }
+
+
+def errors(labels: np.ndarray, probs: np.ndarray) -> dict[str, Any]:
+    """Returns what error_analysis makes of made-up sexes and ages, in a manifest of its own."""
+    n = len(labels)
+    frame = pd.DataFrame(
+        {
+            "image": [f"image{i}.png" for i in range(n)],
+            "path": [f"test/{EVIL_FOLDER}/image{i}.png" for i in range(n)],
+            "group_id": [f"p{i // 3}" for i in range(n)],
+            "source": "ieee8023",
+            "sex": [("F", "M", None)[i % 3] for i in range(n)],
+            "age": np.linspace(1, 90, n),
+            "view": "PA",
+        }
+    )
+    return analyse(frame, labels, probs, probs.argmax(axis=1), CLASSES, seed=0)
 
 
 def bins(probs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -217,6 +238,7 @@ def report_inputs() -> dict[str, Any]:
             },
             "chosen_on": {"split": "validation", "n_images": 402, "n_patients": 134},
         },
+        "pictures": {image: picture() for image in pictured(metrics()["errors"])[:3]},
         "notes": ["1 of 2,413 listed images are missing: train/gone.jpeg."],
         "command": "python -m tfcovid.train --task=multiclass --data_dir=data/coronahack",
     }

@@ -121,9 +121,11 @@ def test_undefined_auroc_is_not_a_number(tmp_path):
 def test_page_is_one_file_that_loads_and_runs_nothing(example_page):
     text = example_page
     tags = structure(text).tags
-    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in tags}
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in tags}
+    sources = [attributes["src"] for tag, attributes in tags if tag == "img"]
+    assert sources and all(source.startswith("data:image/png;base64,") for source in sources)
     addresses = [a.get("src") or a.get("href") or a.get("xlink:href") for _, a in tags]
-    assert all(a.startswith("#") for a in addresses if a)
+    assert all(a.startswith(("#", "data:image/png")) for a in addresses if a)
     assert "default-src 'none'" in text and "@import" not in text
     assert len(text) < 250_000
 
@@ -198,3 +200,27 @@ def test_missing_entry_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(jinja2.UndefinedError, match="temperature"):
         page(tmp_path, decision=decision)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_and_subgroups_stand_on_the_page(example_page):
+    text, metrics = words_of(example_page), examples.metrics()
+    for pair in metrics["errors"]["confusions"]:
+        assert f"{pair['label']} {pair['decision']} {pair['n_images']} {pair['n_patients']}" in text
+    for entry in metrics["errors"]["missed"]["COVID-19"]:
+        assert entry["path"] in text
+    for part in metrics["subgroups"]["sex"].values():
+        assert f"{part['n_images']} {part['n_patients']} {part['accuracy']:.2f}" in text
+    assert text.count("By source") == 1 and "By age, years" in text  # that of the data
+
+
+def test_a_run_without_errors_or_subgroups_says_so(tmp_path):
+    nothing = {
+        "confusions": [],
+        "missed": {name: [] for name in examples.CLASSES},
+        "taken_for": {name: [] for name in examples.CLASSES},
+        "label_suspects": [],
+    }
+    metrics = examples.metrics() | {"errors": nothing, "subgroups": {}}
+    text = words_of(page(tmp_path, metrics=metrics, pictures={}))
+    assert "No image was decided wrongly" in text
+    assert "no second source, sex, age or view" in text

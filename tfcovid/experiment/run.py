@@ -18,6 +18,7 @@ from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import recognise
 from tfcovid.experiment.decisions import check_operating_class, choose_rule
+from tfcovid.experiment.error_analysis import pictured
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.network import build_model, describe_model
@@ -26,6 +27,7 @@ from tfcovid.experiment.weights import find_weights
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.input_contract import contract_path
+from tfcovid.report.audit_pictures import gallery
 from tfcovid.report.html import write_report
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.exported import ExportedClassifier, save_exported
@@ -212,8 +214,17 @@ def report(folder: run_record.RunFolder, dataset: Dataset) -> None:
         environment=environment,
         decision=run_record.read_json(folder.decision),
         notes=dataset.notes,
+        pictures=error_pictures(run_record.read_json(folder.metrics)["errors"], dataset),
         command=environment["command"],
     )
+
+
+def error_pictures(errors: dict[str, Any], dataset: Dataset) -> dict[str, bytes]:
+    """Returns the thumbnails of the images that the page shows as wrong, PNG files by image id."""
+    row_of = dict(zip(dataset.frame["image"], dataset.image_index, strict=True))
+    return {
+        image: gallery(dataset.images.thumbnails[[row_of[image]]]) for image in pictured(errors)
+    }
 
 
 def read_history(path: pathlib.Path) -> list[dict[str, Any]]:

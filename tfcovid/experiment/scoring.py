@@ -14,6 +14,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
 from tfcovid.experiment.decisions import before_and_after, predictive_values
+from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.intervals import balanced_accuracy_interval
@@ -53,6 +54,9 @@ def score_test_split(
         "controls": score_controls(config, dataset),
     }
     metrics |= predictive_values(config, metrics)
+    metrics |= analyse(
+        part, dataset.labels[rows], probs, decisions, dataset.classes, seed=config.run.seed
+    )
     metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *chosen.doubts]
     write_csv(
         run_record.prediction_table(part, dataset.classes, probs, decisions), folder.predictions

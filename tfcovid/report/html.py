@@ -1,5 +1,6 @@
 """The page of a run: one file, nothing loaded from outside, no script."""
 
+import base64
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ def write_report(
     environment: Mapping[str, Any],
     decision: Mapping[str, Any],
     notes: Sequence[str],
+    pictures: Mapping[str, bytes],
     command: str,
 ) -> None:
     """Writes the page, whole or not at all.
@@ -46,6 +48,7 @@ def write_report(
       environment: versions, machine, precision; a value may be a mapping or a list.
       decision: the content of decision.json.
       notes: what a reader must know besides the notes in metrics.
+      pictures: of the images in metrics' errors, PNG files by image id; one without has none.
       command: what was typed.
 
     Raises:
@@ -66,6 +69,7 @@ def write_report(
         auroc_words=tables.auroc_words(metrics),
         confusion=tables.confusion_rows(metrics),
         headline=tables.headline_rows(metrics),
+        pictures={name: _data_uri(content) for name, content in pictures.items()},
         ladder=tables.ladder_rows(metrics),
         data=tables.data_tables(manifest, metrics["classes"]),
         rejected=rejected.fillna("").to_dict("records"),
@@ -116,6 +120,10 @@ def _figures(
     return {
         name: Markup(plots.figure_to_svg(figure, name=name)) for name, figure in figures.items()
     }
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _history_figures(history: Sequence[Mapping[str, Any]]) -> list[str]:
