@@ -162,6 +162,38 @@ def test_saved_model_gives_the_predictions_of_the_run(finished_run, small_data):
     assert [d.decode() for d in served["decision"].numpy()] == list(predictions["decision"])
 
 
+def test_tensorboard_has_what_the_test_split_reached(finished_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(finished_run / "tensorboard" / "test"))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {
+        "test/ROC",
+        "test/precision-recall",
+        "test/reliability",
+        "test/confusion matrix",
+    } <= tags
+    assert {f"test/{name}/pr_curves" for name in ("Normal", "Pneumonia", "COVID-19")} <= tags
+    assert "_hparams_/session_start_info" in tags
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    (reached,) = events.Tensors("test/balanced_accuracy")
+    assert tf.make_ndarray(reached.tensor_proto) == pytest.approx(metrics["balanced_accuracy"])
+
+
+def test_errors_and_subgroups_are_in_the_metrics_and_on_the_page(finished_run):
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    table = pd.read_csv(finished_run / "predictions.csv")
+    wrong = table[table["label"] != table["decision"]]
+    assert sum(pair["n_images"] for pair in metrics["errors"]["confusions"]) == len(wrong)
+    page = (finished_run / "report.html").read_text()
+    for entry in metrics["errors"]["missed"]["COVID-19"]:
+        assert entry["image"] in set(wrong["image"]) and entry["path"] in page
+    assert page.count("data:image/png;base64,") >= 1
+    for parts in metrics["subgroups"].values():
+        assert sum(part["n_images"] for part in parts.values()) == len(table)
+
+
 def test_tensorboard_has_scalars_and_pictures_of_the_phase(finished_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -2,9 +2,10 @@ import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from tests.report import examples
-from tfcovid.report import plots
+from tfcovid.report import curves, plots
 
 
 def legend_words(figure):
@@ -14,7 +15,8 @@ def legend_words(figure):
 def all_figures():
     labels, probs = examples.predictions()
     return {
-        "roc": plots.roc_figure(labels, probs, examples.CLASSES),
+        "roc": curves.roc_figure(labels, probs, examples.CLASSES),
+        "precision_recall": curves.precision_recall_figure(labels, probs, examples.CLASSES),
         "reliability": plots.reliability_figure(
             *(examples.metrics()["calibration"][key]["reliability"] for key in ("after", "before"))
         ),
@@ -25,13 +27,17 @@ def all_figures():
     }
 
 
-@pytest.mark.parametrize("name", ["roc", "reliability", "training", "confusion"])
+@pytest.mark.parametrize(
+    "name", ["roc", "precision_recall", "reliability", "training", "confusion"]
+)
 def test_the_same_figure_gives_the_same_svg(name):
     once, again = (plots.figure_to_svg(all_figures()[name], name=name) for _ in range(2))
     assert once == again
 
 
-@pytest.mark.parametrize("name", ["roc", "reliability", "training", "confusion"])
+@pytest.mark.parametrize(
+    "name", ["roc", "precision_recall", "reliability", "training", "confusion"]
+)
 def test_svg_is_well_formed_small_and_keeps_to_itself(name):
     svg = plots.figure_to_svg(all_figures()[name], name=name)
     root = xml.etree.ElementTree.fromstring(svg)
@@ -71,7 +77,7 @@ def test_confusion_matrix_of_another_size_is_refused():
 
 def test_roc_legend_tells_each_area():
     labels, probs = examples.predictions()
-    figure = plots.roc_figure(labels, probs, examples.CLASSES)
+    figure = curves.roc_figure(labels, probs, examples.CLASSES)
     areas = [c["auroc"] for c in examples.metrics()["per_class"].values()]
     assert legend_words(figure) == [
         f"{name}  {area:.2f}" for name, area in zip(examples.CLASSES, areas, strict=True)
@@ -81,13 +87,13 @@ def test_roc_legend_tells_each_area():
 def test_class_without_images_has_no_roc_curve_and_says_so():
     labels, probs = examples.predictions()
     present = labels != 2
-    figure = plots.roc_figure(labels[present], probs[present], examples.CLASSES)
+    figure = curves.roc_figure(labels[present], probs[present], examples.CLASSES)
     assert legend_words(figure)[2] == "COVID-19  n/a"
 
 
 def test_two_classes_have_one_roc_curve_of_the_second():
     probs = np.array([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.9, 0.1]])
-    figure = plots.roc_figure(np.array([0, 1, 0, 1]), probs, ["no", "yes"])
+    figure = curves.roc_figure(np.array([0, 1, 0, 1]), probs, ["no", "yes"])
     assert legend_words(figure) == ["yes  0.50"]
 
 
@@ -127,3 +133,13 @@ def test_curves_that_no_epoch_has_are_left_out():
 def test_curves_without_an_epoch_are_refused():
     with pytest.raises(ValueError, match="at least one epoch"):
         plots.training_curves_figure([])
+
+
+def test_precision_recall_legend_tells_each_area_and_a_line_each_share():
+    labels, probs = examples.predictions()
+    (axes,) = curves.precision_recall_figure(labels, probs, examples.CLASSES).axes
+    for index, text in enumerate(axes.get_legend().get_texts()):
+        area = average_precision_score(labels == index, probs[:, index])
+        assert text.get_text() == f"{examples.CLASSES[index]}  {area:.2f}"
+    shares = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+    assert shares == [(labels == index).mean() for index in range(3)]

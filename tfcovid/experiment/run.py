@@ -17,6 +17,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import recognise
+from tfcovid.experiment.board import read_predictions, write_board
 from tfcovid.experiment.decisions import check_operating_class, choose_rule
 from tfcovid.experiment.error_analysis import pictured
 from tfcovid.experiment.fitting import train
@@ -76,6 +77,7 @@ def run(config: Config) -> pathlib.Path:
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
     report(folder, dataset)
+    write_board(folder, dataset.classes)
     print_result(console, metrics, folder.path)
     return folder.path
 
@@ -200,14 +202,14 @@ def export(
 
 def report(folder: run_record.RunFolder, dataset: Dataset) -> None:
     """Draws report.html from the run's own files, so that it says what they say."""
-    predictions = pd.read_csv(folder.predictions)
+    labels, probs = read_predictions(folder, dataset.classes)
     environment = run_record.read_json(folder.environment)
     write_report(
         folder.report,
         metrics=run_record.read_json(folder.metrics),
         history=read_history(folder.history),
-        labels=predictions["label"].map(dataset.classes.index).to_numpy(),
-        probs=predictions[[f"prob_{name}" for name in dataset.classes]].to_numpy(),
+        labels=labels,
+        probs=probs,
         manifest=dataset.frame,
         rejected=dataset.rejected,
         config=run_record.read_json(folder.config),

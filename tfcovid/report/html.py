@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from tfcovid.report import plots, tables, words
+from tfcovid.report import curves, plots, tables, words
 from tfcovid.whole_file import write_text_whole
 
 TEMPLATE = "report.html.j2"
@@ -66,7 +66,8 @@ def write_report(
         figures=_figures(metrics, history, labels, probs),
         class_rows=tables.class_rows(metrics),
         class_columns=tables.CLASS_COLUMNS,
-        auroc_words=tables.auroc_words(metrics),
+        auroc_words=tables.area_words(metrics, "auroc"),
+        auprc_words=tables.area_words(metrics, "auprc"),
         confusion=tables.confusion_rows(metrics),
         headline=tables.headline_rows(metrics),
         pictures={name: _data_uri(content) for name, content in pictures.items()},
@@ -109,7 +110,8 @@ def _figures(
 ) -> dict[str, Markup]:
     """Returns the figures as markup: matplotlib has escaped the words in them."""
     figures = {
-        "roc": plots.roc_figure(labels, probs, metrics["classes"]),
+        "roc": curves.roc_figure(labels, probs, metrics["classes"]),
+        "precision_recall": curves.precision_recall_figure(labels, probs, metrics["classes"]),
         "reliability": plots.reliability_figure(
             metrics["calibration"]["after"]["reliability"],
             metrics["calibration"]["before"]["reliability"],

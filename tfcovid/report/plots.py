@@ -17,9 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_auc_score, roc_curve
-
-from tfcovid.report.words import UNDEFINED, number
 
 # Okabe & Ito's palette without its yellow, which a white page swallows; blue first.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -193,40 +190,6 @@ def reliability_figure(
     lower.set(xlabel="probability of the likeliest class", ylabel="images", xlim=(-0.03, 1.03))
     for axes in (upper, lower):
         axes.grid()
-    return figure
-
-
-@matplotlib.rc_context(STYLE)
-def roc_figure(labels: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Returns a ROC curve for each class against the rest; for two classes, of the second.
-
-    A class that no image, or every image, belongs to has no curve; the legend says so.
-
-    Args:
-      labels: class indices int [n].
-      probs: float [n, k].
-      classes: k names.
-    """
-    figure = Figure(figsize=(4.2, 4.25), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], ":", color=INK, linewidth=1)
-    shown = range(len(classes)) if len(classes) > 2 else [1]
-    for line, index in enumerate(shown):
-        style: Any = {
-            "color": COLORS[line % len(COLORS)],
-            "linestyle": DASHES[line % len(DASHES)],
-        }
-        positive = labels == index
-        if not positive.any() or positive.all():
-            axes.plot([], [], label=f"{classes[index]}  {UNDEFINED}", **style)
-            continue
-        false_alarms, found, _ = roc_curve(positive, probs[:, index])
-        area = number(roc_auc_score(positive, probs[:, index]))
-        axes.plot(false_alarms, found, label=f"{classes[index]}  {area}", **style)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set(xlabel="1 - specificity", ylabel="recall (sensitivity)")
-    axes.grid()
-    axes.legend(loc="lower right", title="AUROC", alignment="left")
     return figure
 
 

@@ -91,10 +91,10 @@ def class_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def auroc_words(metrics: Mapping[str, Any]) -> str:
-    """Returns the area under each class's ROC curve, for who cannot see the curves."""
+def area_words(metrics: Mapping[str, Any], key: str) -> str:
+    """Returns the area under each class's curve, "auroc" or "auprc", for who cannot see it."""
     return ", ".join(
-        f"{name} {words.number(figures['auroc'])}" for name, figures in metrics["per_class"].items()
+        f"{name} {words.number(figures[key])}" for name, figures in metrics["per_class"].items()
     )
 
 
