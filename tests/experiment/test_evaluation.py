@@ -72,6 +72,11 @@ def test_data_set_without_a_class_is_scored_and_says_so(finished_run, tmp_path):
     metrics = evaluate(finished_run, other)
     assert metrics["n_images"] == len(table)
     assert metrics["per_class"]["COVID-19"]["recall"] is None
+    assert "balanced_accuracy" not in metrics["drop"]  # over two classes here, three there
+    own = json.loads((finished_run / "metrics.json").read_text())
+    drop = metrics["drop"]["per_class.Normal.recall"]
+    assert drop["a"] == own["per_class"]["Normal"]["recall"]
+    assert drop["low"] <= drop["difference"] <= drop["high"]
     assert any("No image of COVID-19" in note for note in metrics["notes"])
 
 

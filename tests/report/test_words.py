@@ -58,3 +58,19 @@ def test_notes_stand_once_in_order():
 def test_one_is_singular():
     assert words.counted(1, "image") == "1 image"
     assert words.counted(5412, "image") == "5,412 images"
+
+
+@pytest.mark.parametrize(
+    ("drop", "expected"),
+    [
+        ((0.9, 0.7, 0.1, 0.3), "is 0.20 lower (0.10-0.30) than on the run's own test split, 0.90."),
+        ((0.8, 0.9, -0.15, -0.05), "is 0.10 higher (0.05-0.15) than"),
+        ((0.9, 0.85, -0.02, 0.12), "is 0.05 lower (between -0.12 and 0.02: may be none) than"),
+    ],
+)
+def test_the_drop_to_other_data_is_told_with_its_interval(drop, expected):
+    a, b, low, high = drop
+    found = {"a": a, "b": b, "difference": a - b, "low": low, "high": high}
+    metrics = examples.metrics() | {"drop": {"balanced_accuracy": found}}
+    assert expected in words.drop_sentence(metrics)
+    assert words.drop_sentence(examples.metrics()) == ""

@@ -19,7 +19,9 @@ from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.decisions import predictive_values
+from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
+from tfcovid.metrics.external import drops
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import (
@@ -106,6 +108,8 @@ def evaluate_run(
         "controls": target.controls,
         "notes": list(dict.fromkeys(notes)),
     }
+    if data_dir is not None:
+        metrics["drop"] = drops(run_record.read_json(folder.metrics), metrics)
     out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
     out.path.mkdir(parents=True)
     write_csv(table, out.predictions)
@@ -197,4 +201,5 @@ def score_predictions(
         classes,
         seed=seed,
     )
+    figures |= analyse(frame, labels, probs, decisions, classes, seed=seed)
     return figures, run_record.prediction_table(frame, classes, probs, decisions)

@@ -39,6 +39,8 @@ def print_result(
     """
     _heading(console, _title(metrics))
     _show(console, _headline(metrics))
+    if drop := words.drop_sentence(metrics):
+        _show(console, Text(drop, "bold"))
     _print_controls(console, metrics)
     _heading(console, "Each class against the rest")
     _show(console, _class_table(metrics))

@@ -113,6 +113,26 @@ def prevalence_sentence(metrics: Metrics, *, dash: str = "-") -> str:
     )
 
 
+def drop_sentence(metrics: Metrics) -> str:
+    """Returns how much is left of the run's own score on other data; "" where that is not known.
+
+    Args:
+      metrics: of an evaluation, the content of its metrics.json.
+    """
+    found = metrics.get("drop", {}).get("balanced_accuracy")
+    if found is None:
+        return ""
+    moved = "lower" if found["difference"] > 0 else "higher"
+    low, high = sorted(abs(found[end]) for end in ("low", "high"))
+    between = f"{number(low)}-{number(high)}"
+    if found["low"] <= 0 <= found["high"]:
+        between = f"between {number(-found['high'])} and {number(-found['low'])}: may be none"
+    return (
+        f"Balanced accuracy is {number(abs(found['difference']))} {moved} ({between}) than on the "
+        f"run's own test split, {number(found['a'])}."
+    )
+
+
 def strongest_control(metrics: Metrics) -> str | None:
     """Returns the name of the control with the highest score, None without controls."""
     controls = metrics["controls"]
