@@ -126,6 +126,7 @@ def test_threshold_of_one_class_of_several_is_served_as_it_was_scored(small_data
         data_dir=None,
         options=SourceOptions(),
         keep_laterals=False,
+        copies="content",
         on_bad_image="fail",
         max_pixels=1_000_000,
         prevalence=0.2,

@@ -108,6 +108,7 @@ def test_what_a_preset_may_leave_out_does_not_decide_the_result():
             "extra_data_dir",
             "copies",
             "lateral_views",
+            "lung_masks",
             "held_out_source",
             "table",
             "columns",

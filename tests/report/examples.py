@@ -180,6 +180,10 @@ def manifest() -> pd.DataFrame:
             "split": split,
             "group_id": f"{label}-{split}-{i // 3}",
             "source": "ieee8023" if label == "COVID-19" else "kermany",
+            "patient_id": f"{label}-{split}-{i // 3}",
+            "sex": pd.NA,
+            "age": np.nan,
+            "view": pd.NA,
         }
         for label, size in zip(CLASSES, SIZES, strict=True)
         for split, times in (("train", 4), ("validation", 1), ("test", 1))
@@ -208,10 +212,21 @@ def report_inputs() -> dict[str, Any]:
         "manifest": manifest(),
         "rejected": rejected(),
         "config": {
-            "data": {"task": "multiclass", "data": "coronahack", "data_dir": "data/coronahack"},
+            "sources": {"data": "coronahack", "data_dir": "data/coronahack"},
+            "data": {
+                "task": "multiclass",
+                "image_size": 64,
+                "split": "patient",
+                "manifest": None,
+            },
             "model": {"backbone": "resnet50", "weights": None},
             "loss": {"loss": "focal", "focal_gamma": 2.0, "focal_alpha": None},
-            "training": {"head_epochs": 4, "epochs": 14, "learning_rate": 0.001},
+            "training": {
+                "head_epochs": 4,
+                "epochs": 14,
+                "learning_rate": 0.001,
+                "imbalance": "none",
+            },
             "run": {"seed": 0, "controls": "features"},
         },
         "environment": {

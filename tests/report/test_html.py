@@ -90,7 +90,7 @@ def test_names_from_disk_are_escaped(tmp_path):
     text = page(tmp_path, manifest=manifest, notes=[evil], command=evil)
     assert "<script" not in text.lower()
     assert "train/&lt;script&gt;alert(1)&lt;/script&gt;.png" in text
-    assert text.count("&lt;script&gt;alert(2)") == 3
+    assert text.count("&lt;script&gt;alert(2)") == 4
 
 
 def test_rejected_files_are_listed_with_reason(tmp_path, example_page):
@@ -141,7 +141,7 @@ def test_every_table_has_a_caption_and_every_picture_an_alternative(example_page
     tags = [tag for tag, _ in structure(text).tags]
     assert tags.count("table") == tags.count("caption")
     pictures = re.findall(r'role="img" aria-label="([^"]*)"', text)
-    assert len(pictures) == text.count("<svg") == 3
+    assert len(pictures) == text.count("<svg") == 4
     assert "COVID-19 1.00" in pictures[0]
     assert 'lang="en"' in text
 

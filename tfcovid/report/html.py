@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tfcovid.report import curves, plots, tables, words
+from tfcovid.report.model_card import model_card
 from tfcovid.whole_file import write_text_whole
 
 TEMPLATE = "report.html.j2"
@@ -60,6 +61,7 @@ def write_report(
         metrics=metrics,
         notes=words.all_notes(metrics, notes),
         asked=_asked(config),
+        card=model_card(metrics, manifest, rejected, _asked(config), decision),
         history=history,
         best_epoch=plots.best_epoch(history),
         history_figures=_history_figures(history),

@@ -1,0 +1,110 @@
+"""A model card: what CLAIM and TRIPOD+AI ask a report to say first, from the run's own files.
+
+What no file of the run knows, such as how the reference standard was made, is said to be unknown:
+the card is a form that is filled in as far as a program can.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tfcovid.report.words import counted, interval, number
+
+SPLITS = ("train", "validation", "test")
+NOT_KNOWN = "not known to the program: add it before publishing"
+DASH = "\u2013"
+
+
+def model_card(
+    metrics: Mapping[str, Any],
+    manifest: pd.DataFrame,
+    rejected: pd.DataFrame,
+    asked: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> dict[str, str]:
+    """Returns item and answer, in the order of the checklists.
+
+    Args:
+      metrics: the content of metrics.json.
+      manifest: the images used, with the manifest's columns.
+      rejected: the images not used.
+      asked: every flag's value.
+      decision: the content of decision.json.
+
+    Source: CLAIM 2024 (Tejani et al., Radiology: AI 6(4)), items 6-36; TRIPOD+AI (Collins et al.
+      2024, BMJ 385:e078378), items 5-16.
+    """
+    return {
+        "Purpose": f"Research: telling {_listed(metrics['classes'])} apart on one chest X-ray. Not "
+        "for diagnosis, triage or treatment.",
+        "Data": _data(manifest, asked),
+        "Participants": _participants(manifest),
+        "Eligibility": f"{counted(len(manifest), 'image')} used, {counted(len(rejected), 'image')} "
+        "listed and not used, each with its reason in rejected.csv.",
+        "Reference standard": f"the labels of the data set; how they were made is {NOT_KNOWN}.",
+        "Partition": _partition(manifest, asked),
+        "Model": f"{asked['backbone']}, {asked['image_size']} px, weights "
+        f"{asked['weights'] or 'random'}; view {metrics['view']}.",
+        "Training": f"loss {asked['loss']}, imbalance {asked['imbalance']}, "
+        f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
+        "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
+        "only, before the test split was scored.",
+        "Performance": _performance(metrics),
+        "Missing data": _missing(manifest),
+        "External test": "none in this report; tfcovid.evaluate --data_dir=ANOTHER makes one.",
+        "Ethics, registration, funding": NOT_KNOWN + ".",
+    }
+
+
+def _data(manifest: pd.DataFrame, asked: Mapping[str, Any]) -> str:
+    sources = manifest["source"].fillna("unknown").value_counts()
+    named = _listed(f"{source} ({count:,} images)" for source, count in sources.items())
+    return f"{asked['data']}: {named}. Where and when they were taken is {NOT_KNOWN}."
+
+
+def _participants(manifest: pd.DataFrame) -> str:
+    groups = manifest.drop_duplicates("group_id")
+    ages, sexes = groups["age"].dropna(), groups["sex"].dropna().value_counts()
+    age = (
+        f"age known of {len(ages):,}, median {ages.median():.0f} ({ages.min():.0f}{DASH}"
+        f"{ages.max():.0f}) years"
+        if len(ages)
+        else "age known of none"
+    )
+    sex = _listed(f"{name} {count:,}" for name, count in sexes.items()) or "known of none"
+    return f"{counted(len(groups), 'patient')} (groups); {age}; sex {sex}."
+
+
+def _partition(manifest: pd.DataFrame, asked: Mapping[str, Any]) -> str:
+    parts = [
+        f"{split} {counted(len(part), 'image')} of {counted(part['group_id'].nunique(), 'patient')}"
+        for split in SPLITS
+        if len(part := manifest[manifest["split"] == split])
+    ]
+    how = f"taken from {asked['manifest']}" if asked["manifest"] else f"made by {asked['split']}"
+    return f"{how}, no patient and no copy of an image in two: {_listed(parts)}."
+
+
+def _performance(metrics: Mapping[str, Any]) -> str:
+    found = interval(metrics["intervals"].get("balanced_accuracy"), dash=DASH)
+    controls = metrics["controls"].values()
+    best = max((control["balanced_accuracy"] for control in controls), default=None)
+    beside = (
+        f"the best control without anatomy, or hardly any, {number(best)}"
+        if best is not None
+        else "no control was scored"
+    )
+    return f"balanced accuracy {number(metrics['balanced_accuracy'])} ({found}); {beside}."
+
+
+def _missing(manifest: pd.DataFrame) -> str:
+    shares = {
+        column: manifest[column].isna().mean() for column in ("patient_id", "sex", "age", "view")
+    }
+    named = _listed(f"{column.replace('_', ' ')} {share:.0%}" for column, share in shares.items())
+    return f"unknown for a share of the images: {named}. Nothing was filled in by guessing."
+
+
+def _listed(words: Sequence[str] | Any) -> str:
+    return ", ".join(words)
