@@ -88,7 +88,10 @@ def difference_rows(content: Content) -> list[dict[str, Any]]:
                     **{name: entry[name] for name in ("a", "b", "difference", "low", "high")},
                     "p_value": entry["p_value"],
                     "p_holm": entry["p_holm"],
-                    "told_apart": entry["p_holm"] <= ALPHA,
+                    "n_discordant": entry["n_discordant"],
+                    "small_p": entry["p_holm"] <= ALPHA,
+                    "told_apart": entry["p_holm"] <= ALPHA
+                    and not entry["low"] <= 0 <= entry["high"],
                     "p_extra": _extra(found, figure),
                 }
             )
@@ -112,13 +115,18 @@ def reading_help(content: Content) -> list[str]:
     if rows:
         apart = sum(row["told_apart"] for row in rows)
         sentences.append(
-            f"{apart} of {len(rows)} differences are told apart from chance at {ALPHA:g} after "
-            "Holm's correction over all of them. The others are not shown to be nothing: their "
-            "intervals say how large they may still be."
+            f"{apart} of {len(rows)} differences are told apart from chance: p of {ALPHA:g} or less "
+            "after Holm's correction over all of them, and an interval without 0. The others are "
+            "not shown to be nothing: their intervals say how large they may still be."
         )
-    above = controls_below(content)
-    sentences += above
-    return sentences
+        torn = sum(row["small_p"] for row in rows) - apart
+        if torn:
+            sentences.append(
+                f"{words.counted(torn, 'row')} with a small p and an interval that includes 0: "
+                "the test asks about these patients only, of whom a class may have so few that no "
+                "two systems differ on them; the interval allows for others of that class."
+            )
+    return sentences + controls_below(content)
 
 
 def controls_below(content: Content) -> list[str]:
@@ -167,11 +175,11 @@ def difference_table(content: Content) -> pd.DataFrame:
     rows = []
     for row in difference_rows(content):
         name, p_extra = row["p_extra"]
-        left_out = ("pair", "p_extra", "told_apart")
+        left_out = ("pair", "p_extra", "small_p", "told_apart")
         flat = {key: value for key, value in row.items() if key not in left_out}
         rows.append(flat | {"one_image_test": name, "one_image_p": p_extra})
     columns = ["factor", "a_value", "b_value", *FACTORS, "figure", "a", "b", "difference"]
-    columns += ["low", "high", "p_value", "p_holm", "one_image_test", "one_image_p"]
+    columns += ["low", "high", "n_discordant", "p_value", "p_holm", "one_image_test", "one_image_p"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -76,7 +76,8 @@ def _differences(content: Mapping[str, Any]) -> rich.table.Table:
 
 
 def _with_interval(value: float | None, interval: Mapping[str, Any] | None) -> Text:
-    return Text.assemble(words.number(value, 3), " ", (words.interval(interval), "dim"))
+    """Returns two lines: the figure, and beneath it its interval."""
+    return Text.assemble(words.number(value, 3), "\n", (words.interval(interval), "dim"))
 
 
 def _table(*heads: str, left: int) -> rich.table.Table:
