@@ -180,6 +180,7 @@ def test_the_tables_say_linear_probes_and_stand_beside_controls(compared):
         assert "Linear probes" in text
     assert "<script" not in page and "http" not in page.replace("http-equiv", "")
     assert r"\toprule" in latex and latex.count(r"\begin{tabular}") == 2
+    assert "CLASS EQUALS SOURCE" not in page  # the synthetic sample has one source
     figures = pd.read_csv(workdir / "compare.csv")
     assert {"border_only", "thumbnail_32"} <= set(figures["system"])
     assert len(pd.read_csv(workdir / "differences.csv")) == 48

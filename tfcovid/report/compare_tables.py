@@ -115,9 +115,9 @@ def reading_help(content: Content) -> list[str]:
     if rows:
         apart = sum(row["told_apart"] for row in rows)
         sentences.append(
-            f"{apart} of {len(rows)} differences are told apart from chance: p of {ALPHA:g} or less "
-            "after Holm's correction over all of them, and an interval without 0. The others are "
-            "not shown to be nothing: their intervals say how large they may still be."
+            f"{apart} of {len(rows)} differences are told apart from chance: p of {ALPHA:g} or "
+            "less after Holm's correction over all of them, and an interval without 0. The others "
+            "are not shown to be nothing: their intervals say how large they may still be."
         )
         torn = sum(row["small_p"] for row in rows) - apart
         if torn:

@@ -15,8 +15,8 @@ from scipy import special
 
 from tfcovid.data.pipeline import epoch_order
 
-# Chosen on validation, on CoronaHack with a MobileNetV2: at a learning rate of 1e-3 a hundred epochs
-# do not suffice, at 3e-2 the loss is worse again; the best strength of L2 lies inside.
+# Chosen on validation, on CoronaHack with a MobileNetV2: at a learning rate of 1e-3 a hundred
+# epochs do not suffice, at 3e-2 the loss is worse again; the best strength of L2 lies inside.
 L2_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 BATCH_SIZE, LEARNING_RATE, MAX_EPOCHS, PATIENCE = 256, 1e-2, 100, 10
 
