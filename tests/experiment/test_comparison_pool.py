@@ -8,7 +8,12 @@ import pandas as pd
 from tfcovid.data.copies.merging import COPY_REASON
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.tasks import BINARY, ETIOLOGY, MULTICLASS
-from tfcovid.experiment.comparison_pool import _strata, in_main_data, joint_labels
+from tfcovid.experiment.comparison_pool import (
+    _common_sources,
+    _strata,
+    in_main_data,
+    joint_labels,
+)
 
 
 def test_joint_classes_tell_apart_what_any_task_tells_apart():
@@ -32,6 +37,17 @@ def test_a_joint_class_of_too_few_patients_is_split_with_a_like_one():
     first = frame["label"].map({"A": "x", "B": "y", "C": "y"})
     second = frame["label"].map({"A": "x", "B": "y"})
     assert _strata(frame, {"1": first, "2": second}, 3).tolist() == ["A"] * 5 + ["B"] * 5
+
+
+def test_a_source_with_fewer_patients_of_a_class_than_folds_is_spread_with_the_commonest():
+    frame = pd.DataFrame(
+        {
+            "label": ["A"] * 5 + ["B"] * 4,
+            "source": ["x", "x", "x", "y", "z", "y", "y", "y", "x"],
+            "group_id": [f"g{i}" for i in range(9)],
+        }
+    )
+    assert _common_sources(frame, 3).tolist() == ["x"] * 5 + ["y"] * 4
 
 
 def test_a_picture_that_both_hold_is_the_main_data_set_s():

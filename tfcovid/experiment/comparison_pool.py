@@ -229,6 +229,8 @@ def _splits(
             )
         ]
     if data.split is choices.Split.KFOLD:
+        # A stratum of fewer groups than folds cannot be spread over them.
+        stratified["source"] = _common_sources(stratified, folds)
         return [
             kfold_split(
                 stratified,
@@ -265,6 +267,15 @@ def _strata(frame: pd.DataFrame, labels: dict[str, pd.Series], fewest: int) -> p
                 instead[name] = others.idxmax()
                 break
     return joint.replace(instead)
+
+
+def _common_sources(frame: pd.DataFrame, fewest: int) -> pd.Series:
+    """Returns the source, the commonest one of its class in place of one with too few groups."""
+    groups = frame.groupby(["label", "source"])["group_id"].nunique()
+    commonest = groups.groupby("label").idxmax().map(lambda place: place[1])
+    own = pd.MultiIndex.from_frame(frame[["label", "source"]])
+    few = (groups.reindex(own) < fewest).to_numpy()
+    return frame["source"].mask(few, frame["label"].map(commonest))
 
 
 def _check_classes(pool: Pool, comparison: CompareConfig) -> None:
