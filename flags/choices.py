@@ -192,3 +192,10 @@ class Controls(enum.StrEnum):
 
     FEATURES = enum.auto()
     NONE = enum.auto()
+
+
+class Setting(enum.StrEnum):
+    """Whether a cell of a comparison is trained with the images of further data sets."""
+
+    WITHOUT = enum.auto()
+    WITH = enum.auto()

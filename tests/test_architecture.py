@@ -36,6 +36,7 @@ ENTRIES = (
     "tfcovid.predict",
     "tfcovid.audit",
     "tfcovid.prepare",
+    "tfcovid.compare",
     CONVERSION,
 )
 # Their modules, with how they start and fail: they alone see both flags and parts.

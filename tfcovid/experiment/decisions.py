@@ -31,7 +31,13 @@ def check_operating_class(config: Config, dataset: Dataset) -> None:
 def choose_rule(
     config: Config, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing
 ) -> ChosenRule:
-    """Returns calibration and threshold, chosen on the validation split.
+    """Returns calibration and threshold, chosen on the validation split."""
+    logits = model.predict(split_dataset(dataset, "validation", preprocessing), verbose=0)
+    return rule_from_logits(config, dataset, logits)
+
+
+def rule_from_logits(config: Config, dataset: Dataset, logits: np.ndarray) -> ChosenRule:
+    """Returns calibration and threshold from the logits of the validation split.
 
     Biases are drawn towards the shift from the prior that the loss saw to that of the
     training split, which the validation split shares.
@@ -40,7 +46,7 @@ def choose_rule(
     decision = config.decision
     return choose_decision_rule(
         dataset.classes,
-        model.predict(split_dataset(dataset, "validation", preprocessing), verbose=0),
+        logits,
         dataset.labels[rows],
         dataset.frame["group_id"].to_numpy()[rows],
         bias_corrected=config.resolved_calibration is choices.Calibration.BIAS_CORRECTED,

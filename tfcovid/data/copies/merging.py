@@ -19,6 +19,9 @@ from tfcovid.data.sources.reading import TEXT, Category, aside, listing
 # What is true of the film, and so of each copy of it.
 OF_THE_FILM = ("view", "sex", "age")
 
+# How `rejected` says of a copy which image is kept.
+COPY_REASON = "copy of {}, which is kept"
+
 
 def merge_copies(manifest: Manifest, pairs: pd.DataFrame, *, keep_laterals: bool) -> Manifest:
     """Returns the manifest with groups that hold copies together, each picture once.
@@ -61,7 +64,7 @@ def merge_copies(manifest: Manifest, pairs: pd.DataFrame, *, keep_laterals: bool
     copy = (kept != np.arange(len(frame))) & ~differ & ~lateral
     if copy.any():
         names = frame["image"].to_numpy()[kept[copy]]
-        reasons = pd.Series([f"copy of {name}, which is kept" for name in names])
+        reasons = pd.Series([COPY_REASON.format(name) for name in names])
         rejected.append(aside(frame[copy], Category.COPY, reasons.set_axis(frame.index[copy])))
         notes.append(
             f"{int(copy.sum())} images set aside as copies: of each picture the largest file is "
@@ -81,6 +84,17 @@ def merge_copies(manifest: Manifest, pairs: pd.DataFrame, *, keep_laterals: bool
         rejected=pd.concat([manifest.rejected, *rejected], ignore_index=True).astype(TEXT),
         notes=(*manifest.notes, *notes),
     )
+
+
+def kept_of_copies(rejected: pd.DataFrame) -> set[str]:
+    """Returns the names of the images that are kept in place of rejected copies.
+
+    Args:
+      rejected: columns category and reason, as `merge_copies` writes them.
+    """
+    before, after = COPY_REASON.split("{}")
+    reasons = rejected.loc[rejected["category"] == str(Category.COPY), "reason"]
+    return {reason.removeprefix(before).removesuffix(after) for reason in reasons}
 
 
 def linked_rows(num_rows: int, pairs: pd.DataFrame) -> np.ndarray:

@@ -1,0 +1,247 @@
+"""A comparison from its flags to its tables: linear probes on frozen backbones, on one split."""
+
+import datetime
+import pathlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import rich.console
+
+from flags import choices
+from flags.compare_config import CompareConfig
+from flags.config import Config
+from tfcovid.console import counting_bar, open_console, say
+from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
+from tfcovid.data.split import SPLITS
+from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.comparison_cells import cells_of, run_cell
+from tfcovid.experiment.comparison_differences import (
+    compared_controls,
+    pairs_of,
+    score_control,
+    tested_difference,
+    with_holm,
+)
+from tfcovid.experiment.comparison_folder import (
+    ComparisonFolder,
+    asked_settings,
+    finished,
+    finished_cell,
+    images_digest,
+)
+from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
+from tfcovid.experiment.frozen_features import (
+    System,
+    features_of,
+    read_systems,
+    refuse_seen_images,
+)
+from tfcovid.experiment.run import free_name, settle
+from tfcovid.experiment.scoring import features_of as control_features
+from tfcovid.metrics.score import few_patient_notes
+from tfcovid.report.compare_page import write_comparison
+from tfcovid.report.compare_tables import difference_table, figure_table, latex_tables
+from tfcovid.report.compare_terminal import print_comparison
+from tfcovid.training import run_record, runtime
+from tfcovid.whole_file import write_text_whole
+
+
+def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
+    """Compares, writes page and tables, and returns what compare.json holds.
+
+    Args:
+      config: what is asked for of data and training; its task, loss and imbalance are not read.
+      comparison: the grid.
+
+    Raises:
+      ValueError: for a mistake in the flags or the data, or if the folder holds another comparison.
+      OSError: if a file cannot be read or written.
+      FloatingPointError: if features or losses are no longer finite.
+    """
+    console = open_console()
+    config = settle(config)
+    folder = ComparisonFolder(workdir_of(config))
+    systems = read_systems(config, comparison)
+    digests = {system.name: system.digest for system in systems}
+    settings = asked_settings(config, comparison, digests)
+    folder.refuse_other(settings)
+    machine = runtime.configure(seed=config.run.seed, precision="float32")
+    pool = load_pool(config, comparison, console)
+    for system in systems:
+        refuse_seen_images(system, pool)
+    folder.claim(settings | {"images": images_digest(pool.dataset.frame, pool.splits)})
+    command = run_record.command_line("tfcovid.compare")
+    run_record.write_json(folder.environment, run_record.describe_environment(machine, command))
+    write_split(folder, comparison, pool)
+
+    records, tables = run_cells(config, comparison, systems, pool, folder, console)
+    content = {
+        "command": command,
+        "data": describe_data(config),
+        "settings": settings,
+        "systems": [{"name": s.name, "about": s.about, "sha256": s.digest} for s in systems],
+        "classes": {task.value: TASK_LABELS[task].classes for task in comparison.tasks},
+        "counts": describe_counts(comparison, pool),
+        "cells": records,
+        "controls": run_controls(config, comparison, pool, folder, console),
+        "differences": run_differences(config, comparison, tables, folder, console),
+        "notes": notes_of(comparison, pool, records),
+    }
+    write_outputs(folder, content)
+    print_comparison(console, run_record.read_json(folder.content), folder.path)
+    return content
+
+
+def workdir_of(config: Config) -> pathlib.Path:
+    """Returns the folder that was asked for, or runs/<UTC time>-compare."""
+    if config.run.workdir is not None:
+        return config.run.workdir
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return free_name(pathlib.Path("runs") / f"{now}-compare", numbered=True)
+
+
+def write_split(folder: ComparisonFolder, comparison: CompareConfig, pool: Pool) -> None:
+    """Writes the images of each task and fold with their split: what --manifest of training takes.
+
+    The column `data_set` says which data set holds an image: only the main one is tested.
+    """
+    setting = comparison.settings[-1]
+    for task in comparison.tasks:
+        for fold in range(len(pool.splits)):
+            part = pool.part(task, setting, fold)
+            frame = part.dataset.frame[list(MANIFEST_COLUMNS)].assign(
+                data_set=np.where(pool.is_main[part.rows], MAIN, MERGED)
+            )
+            number = fold if len(pool.splits) > 1 else None
+            write_csv(frame, folder.manifest(task.value, number))
+    write_csv(pool.dataset.rejected, folder.rejected)
+
+
+def run_cells(
+    config: Config,
+    comparison: CompareConfig,
+    systems: list[System],
+    pool: Pool,
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame]]:
+    """Returns the records of all cells, and their predictions by name; what is finished stays."""
+    cells = cells_of(comparison)
+    features = {
+        system.name: features_of(system, pool.dataset, folder.features, console)
+        for system in systems
+    }
+    records, tables = [], {}
+    with counting_bar(console, "cells") as progress:
+        for number, cell in enumerate(cells):
+            progress(number, len(cells))
+
+            def make(cell=cell):
+                return run_cell(config, comparison, cell, pool, features[cell.system])
+
+            record, tables[cell.name] = finished_cell(folder.cells, cell.name, make)
+            records.append(record)
+    say(console, f"cells: {len(cells)} of {comparison.seeds} seeds each, in {folder.cells}")
+    return records, tables
+
+
+def run_controls(
+    config: Config,
+    comparison: CompareConfig,
+    pool: Pool,
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> list[dict[str, Any]]:
+    """Returns what probes without anatomy score, for each task and setting."""
+    every = np.arange(len(pool.dataset.frame))
+    found: list[dict[str, Any]] = []
+    total = len(compared_controls()) * len(comparison.tasks) * len(comparison.settings)
+    with counting_bar(console, "controls") as progress:
+        for control in compared_controls():
+            seen = control_features(control, pool.dataset, every)
+            for task in comparison.tasks:
+                for setting in comparison.settings:
+                    progress(len(found), total)
+
+                    def make(control=control, seen=seen, task=task.value, setting=setting.value):
+                        return score_control(
+                            control, seen, pool, task, setting, seed=config.run.seed
+                        )
+
+                    name = f"{task.value}-{setting.value}-{control.name}.json"
+                    found.append(finished(folder.controls / name, make))
+    return found
+
+
+def run_differences(
+    config: Config,
+    comparison: CompareConfig,
+    tables: dict[str, pd.DataFrame],
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> list[dict[str, Any]]:
+    """Returns the differences of all pairs, p-values corrected over all of them."""
+    pairs, found = pairs_of(comparison), []
+    with counting_bar(console, "differences") as progress:
+        for number, pair in enumerate(pairs):
+            progress(number, len(pairs))
+
+            def make(pair=pair):
+                return tested_difference(pair, tables, seed=config.run.seed)
+
+            found.append(finished(folder.differences / f"{pair.name}.json", make))
+    return with_holm(found)
+
+
+def describe_data(config: Config) -> list[str]:
+    """Returns the folder of each data set, the main one first."""
+    main = config.sources.data_dir
+    folders = [str(main) if main else "the embedded synthetic sample"]
+    return folders + [str(place) for _, place in config.sources.places()]
+
+
+def describe_counts(comparison: CompareConfig, pool: Pool) -> list[dict[str, Any]]:
+    """Returns images and patients of each class, for each task, setting and split, all folds."""
+    rows = []
+    for task in comparison.tasks:
+        for setting in comparison.settings:
+            parts = [pool.part(task, setting, fold) for fold in range(len(pool.splits))]
+            frame = pd.concat([part.dataset.frame for part in parts])
+            for split in SPLITS:
+                part = frame[frame["split"] == split]
+                grouped = part.groupby("label")
+                rows.append(
+                    {
+                        "task": task.value,
+                        "setting": setting.value,
+                        "split": split,
+                        "images": {str(k): int(v) for k, v in grouped.size().items()},
+                        "patients": {
+                            str(k): int(v) for k, v in grouped["group_id"].nunique().items()
+                        },
+                    }
+                )
+    return rows
+
+
+def notes_of(comparison: CompareConfig, pool: Pool, records: list[dict[str, Any]]) -> list[str]:
+    """Returns what a reader should know before believing a figure, each line once."""
+    notes: list[str] = []
+    setting = choices.Setting.WITHOUT
+    for task in comparison.tasks:
+        frame = pool.part(task, setting).dataset.frame
+        notes += [f"{task}: {note}" for note in source_notes(frame)]
+    for record in records:
+        notes += [f"{record['task']}: {note}" for note in few_patient_notes(record["metrics"])]
+    return list(dict.fromkeys([*notes, *pool.dataset.notes]))
+
+
+def write_outputs(folder: ComparisonFolder, content: dict[str, Any]) -> None:
+    """Writes compare.json, and from it the page and the tables."""
+    run_record.write_json(folder.content, content)
+    content = run_record.read_json(folder.content)
+    write_csv(figure_table(content), folder.figures)
+    write_csv(difference_table(content), folder.difference_table)
+    write_text_whole(folder.latex, latex_tables(content))
+    write_comparison(folder.page, content)

@@ -1,0 +1,241 @@
+"""The cells of a comparison: linear probes trained, a rule chosen, the test images scored once."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flags import choices
+from flags.compare_config import CompareConfig
+from flags.config import Config
+from tfcovid.data.dataset import Dataset
+from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.comparison_pool import Part, Pool
+from tfcovid.experiment.decisions import rule_from_logits
+from tfcovid.experiment.imbalance import effective_prior, stream_weights, training_counts
+from tfcovid.experiment.network import build_loss
+from tfcovid.metrics.calibration import probabilities_from_logits
+from tfcovid.metrics.classification import classification_metrics
+from tfcovid.metrics.decision import ChosenRule
+from tfcovid.metrics.score import score
+from tfcovid.models.classifier import prior_bias
+from tfcovid.training.linear_probe import LinearProbe, fit_probes
+from tfcovid.training.run_record import prediction_table
+
+# The factors of a cell, as the tables have them from left to right.
+FACTORS = ("task", "setting", "system", "loss", "imbalance")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One place of the grid; `name` is the name of its files."""
+
+    task: str
+    setting: str
+    system: str
+    loss: str
+    imbalance: str
+
+    @property
+    def name(self) -> str:
+        """The values of all factors, joined."""
+        return "-".join(getattr(self, factor) for factor in FACTORS)
+
+    def factors(self) -> dict[str, str]:
+        """Returns the value of each factor."""
+        return dataclasses.asdict(self)
+
+
+def cells_of(comparison: CompareConfig) -> list[Cell]:
+    """Returns every cell of the grid, in the order of the tables."""
+    return [
+        Cell(task.value, setting.value, system, loss.value, imbalance.value)
+        for task, setting, system, loss, imbalance in itertools.product(
+            comparison.tasks,
+            comparison.settings,
+            comparison.system_names,
+            comparison.losses,
+            comparison.imbalances,
+        )
+    ]
+
+
+def config_of(config: Config, cell: Cell) -> Config:
+    """Returns the Config of a training run with the values of a cell."""
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, task=choices.Task(cell.task)),
+        loss=dataclasses.replace(
+            config.loss,
+            loss=choices.Loss(cell.loss),
+            imbalance=choices.Imbalance(cell.imbalance),
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldResult:
+    """What one fold of a cell gave.
+
+    Attributes:
+      part: its images.
+      probs: calibrated probabilities of the test images, float64 [n, num_classes].
+      decisions: class indices int [n].
+      chosen: the rule, from validation.
+      seeds: the decisions and probabilities of each seed alone.
+      probes: the heads.
+    """
+
+    part: Part
+    probs: np.ndarray
+    decisions: np.ndarray
+    chosen: ChosenRule
+    seeds: list[tuple[np.ndarray, np.ndarray]]
+    probes: list[LinearProbe]
+
+
+def run_cell(
+    config: Config, comparison: CompareConfig, cell: Cell, pool: Pool, features: np.ndarray
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Returns a cell's record and its predictions: of all folds' test images, each once.
+
+    Args:
+      config: of the comparison.
+      comparison: says how many seeds.
+      cell: which.
+      pool: the images.
+      features: of the cell's system, float32 [n, num_features], in the pool's order.
+    """
+    start = time.perf_counter()
+    config = config_of(config, cell)
+    seeds = [config.run.seed + offset for offset in range(comparison.seeds)]
+    folds = [
+        run_fold(config, pool.part(cell.task, cell.setting, fold), features, seeds)
+        for fold in range(len(pool.splits))
+    ]
+    classes = TASK_LABELS[cell.task].classes
+    table = pd.concat([fold_table(fold, classes) for fold in folds], ignore_index=True)
+    record = {
+        **cell.factors(),
+        "metrics": score_table(table, classes, seed=config.run.seed),
+        "seeds": list(seed_figures(folds, table, classes, seeds)),
+        "folds": [
+            {
+                "decision": fold.chosen.record,
+                "doubts": list(fold.chosen.doubts),
+                "images": {
+                    name: len(fold.part.dataset.rows(name))
+                    for name in ("train", "validation", "test")
+                },
+                "probes": [
+                    {"seed": seed, "l2": probe.l2, "epochs": probe.epochs}
+                    for seed, probe in zip(seeds, fold.probes, strict=True)
+                ],
+            }
+            for fold in folds
+        ],
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+    return record, table
+
+
+def run_fold(config: Config, part: Part, features: np.ndarray, seeds: list[int]) -> FoldResult:
+    """Returns what the probes of a fold, averaged, decide on its test images."""
+    dataset, own = part.dataset, features[part.rows]
+    train, validation, test = (dataset.rows(name) for name in ("train", "validation", "test"))
+    counts = training_counts(dataset)
+    example_weights, sampling_weights = stream_weights(config, dataset)
+    prior = effective_prior(config, counts)
+    probes = fit_probes(
+        own[train],
+        dataset.labels[train],
+        own[validation],
+        dataset.labels[validation],
+        loss=build_loss(config, counts),
+        head_bias=prior_bias(prior[1] if len(counts) == 2 else prior),
+        seeds=seeds,
+        example_weights=example_weights,
+        sampling_weights=sampling_weights,
+    )
+    on_validation = [probe.logits(own[validation]) for probe in probes]
+    on_test = [probe.logits(own[test]) for probe in probes]
+    chosen = rule_from_logits(config, dataset, averaged_logits(on_validation))
+    probs, decisions = apply_rule(chosen, averaged_logits(on_test))
+    alone = [
+        apply_rule(rule_from_logits(config, dataset, chosen_on), scored)
+        for chosen_on, scored in zip(on_validation, on_test, strict=True)
+    ]
+    return FoldResult(part, probs, decisions, chosen, alone, probes)
+
+
+def averaged_logits(of_seeds: list[np.ndarray]) -> np.ndarray:
+    """Returns logits whose probabilities are the mean of the seeds' probabilities.
+
+    Args:
+      of_seeds: logits of each seed, float [n, num_outputs].
+    """
+    if len(of_seeds) == 1:
+        return of_seeds[0]
+    probs = np.mean([probabilities_from_logits(logits) for logits in of_seeds], axis=0)
+    logs = np.log(np.maximum(probs, np.finfo(np.float32).tiny))
+    return logs[:, 1:] - logs[:, :1] if of_seeds[0].shape[1] == 1 else logs
+
+
+def apply_rule(chosen: ChosenRule, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns calibrated probabilities float64 [n, num_classes] and decisions int [n]."""
+    probs = chosen.rule.probabilities(logits)
+    return probs.astype(np.float64), chosen.rule.decide(probs)
+
+
+def fold_table(fold: FoldResult, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Returns the predictions of a fold, a row a test image."""
+    dataset: Dataset = fold.part.dataset
+    rows = dataset.frame.iloc[dataset.rows("test")]
+    table = prediction_table(rows, classes, fold.probs, fold.decisions)
+    return table.assign(fold=rows["fold"].to_numpy())
+
+
+def score_table(table: pd.DataFrame, classes: tuple[str, ...], *, seed: int) -> dict[str, Any]:
+    """Returns the figures of a table of predictions, with intervals.
+
+    Args:
+      table: columns label, decision, group_id and prob_<class>.
+      classes: names in the order of the probabilities.
+      seed: of the bootstrap.
+    """
+    labels, probs, decisions, groups = predictions_of(table, classes)
+    return score(labels, probs, decisions, groups, classes, seed=seed)
+
+
+def predictions_of(
+    table: Mapping[str, Any] | pd.DataFrame, classes: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns labels int [n], probabilities [n, num_classes], decisions int [n] and groups [n]."""
+    frame = pd.DataFrame(table)
+    return (
+        frame["label"].map(classes.index).to_numpy(np.int64),
+        frame[[f"prob_{name}" for name in classes]].to_numpy(np.float64),
+        frame["decision"].map(classes.index).to_numpy(np.int64),
+        frame["group_id"].to_numpy(object),
+    )
+
+
+def seed_figures(
+    folds: list[FoldResult], table: pd.DataFrame, classes: tuple[str, ...], seeds: list[int]
+) -> Iterator[dict[str, Any]]:
+    """Yields what each seed alone would have scored, each with a rule of its own."""
+    labels = table["label"].map(classes.index).to_numpy(np.int64)
+    for index, seed in enumerate(seeds):
+        probs = np.concatenate([fold.seeds[index][0] for fold in folds])
+        decisions = np.concatenate([fold.seeds[index][1] for fold in folds])
+        figures = classification_metrics(labels, probs, decisions, classes)
+        yield {
+            "seed": seed,
+            "balanced_accuracy": figures["balanced_accuracy"],
+            "macro_f1": figures["macro_f1"],
+            "auroc": {name: figures["per_class"][name]["auroc"] for name in classes},
+        }

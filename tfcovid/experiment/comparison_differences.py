@@ -1,0 +1,183 @@
+"""What is tested on the cells of a comparison: pairs that differ in one factor, and controls."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flags import choices
+from flags.compare_config import CompareConfig
+from tfcovid.controls.probes import (
+    Control,
+    balanced_accuracy,
+    chance_level,
+    controls_for,
+    probe_decisions,
+)
+from tfcovid.data.preprocess import LUNG_BOX
+from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.comparison_cells import FACTORS, Cell, predictions_of
+from tfcovid.experiment.comparison_pool import Pool
+from tfcovid.metrics.comparison import compare_systems
+from tfcovid.metrics.intervals import balanced_accuracy_interval
+from tfcovid.metrics.significance import delong, holm, mcnemar
+
+CONTROLS = ("border_only", "thumbnail_32")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two cells that differ in one factor.
+
+    Attributes:
+      factor: which.
+      a: the one cell.
+      b: the other; a difference is a - b.
+    """
+
+    factor: str
+    a: Cell
+    b: Cell
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return f"{self.factor}-{getattr(self.b, self.factor)}-against-{self.a.name}"
+
+
+def pairs_of(comparison: CompareConfig) -> list[Pair]:
+    """Returns every pair of cells that differ in the setting, system, loss or imbalance alone."""
+    values = {
+        "setting": [s.value for s in reversed(choices.Setting) if s in comparison.settings],
+        "system": list(comparison.system_names),
+        "loss": [loss.value for loss in comparison.losses],
+        "imbalance": [imbalance.value for imbalance in comparison.imbalances],
+    }
+    return list(_pairs([task.value for task in comparison.tasks], values))
+
+
+def _pairs(tasks: list[str], values: Mapping[str, list[str]]) -> Iterator[Pair]:
+    for factor, of_factor in values.items():
+        others = {name: values[name] for name in FACTORS[1:] if name != factor}
+        for a, b in itertools.combinations(of_factor, 2):
+            for task, *rest in itertools.product(tasks, *others.values()):
+                fixed = {"task": task, **dict(zip(others, rest, strict=True))}
+                yield Pair(factor, Cell(**fixed, **{factor: a}), Cell(**fixed, **{factor: b}))
+
+
+def compared_figures(classes: tuple[str, ...]) -> tuple[str, str]:
+    """Returns the figures that are tested: two, so that Holm's correction stays bearable."""
+    return ("balanced_accuracy", f"per_class.{classes[-1]}.auroc")
+
+
+def tested_difference(
+    pair: Pair, tables: Mapping[str, pd.DataFrame], *, seed: int
+) -> dict[str, Any]:
+    """Returns the differences of a pair of cells, ready for JSON.
+
+    Args:
+      pair: the cells.
+      tables: predictions of each cell, by name.
+      seed: of bootstrap, permutation and the choice of one image a patient.
+
+    Raises:
+      ValueError: if the two cells were not tested on the same images.
+    """
+    first, second = tables[pair.a.name], tables[pair.b.name]
+    if first["image"].tolist() != second["image"].tolist():
+        raise ValueError(
+            f"cells/{pair.a.name}.csv and {pair.b.name}.csv: expected the same images in the same "
+            "order; delete the one that was changed"
+        )
+    classes = TASK_LABELS[pair.a.task].classes
+    labels, probs_a, decisions_a, groups = predictions_of(first, classes)
+    _, probs_b, decisions_b, _ = predictions_of(second, classes)
+    figures = compare_systems(
+        labels,
+        groups,
+        classes,
+        probs_a=probs_a,
+        decisions_a=decisions_a,
+        probs_b=probs_b,
+        decisions_b=decisions_b,
+        figures=compared_figures(classes),
+        seed=seed,
+    )
+    last = len(classes) - 1
+    return {
+        **pair.a.factors(),
+        "factor": pair.factor,
+        "a": getattr(pair.a, pair.factor),
+        "b": getattr(pair.b, pair.factor),
+        "figures": figures,
+        "mcnemar": mcnemar(labels, decisions_a, decisions_b, groups, seed=seed),
+        "delong": _delong(labels, probs_a[:, last], probs_b[:, last], groups, last, seed),
+    }
+
+
+def _delong(labels, scores_a, scores_b, groups, positive, seed) -> dict[str, Any] | None:
+    """Returns DeLong's test, None where one image a patient leaves too few of a class."""
+    of_class = labels == positive
+    if min(np.unique(groups[of_class]).size, np.unique(groups[~of_class]).size) < 3:
+        return None
+    return delong(labels, scores_a, scores_b, groups, positive_class=positive, seed=seed)
+
+
+def with_holm(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the differences with `p_holm` beside each p-value; all of them are one family."""
+    entries = [entry for found in differences for entry in found["figures"].values()]
+    adjusted = iter(holm([entry["p_value"] for entry in entries]))
+    return [
+        found
+        | {
+            "figures": {
+                key: entry | {"p_holm": float(next(adjusted))}
+                for key, entry in found["figures"].items()
+            }
+        }
+        for found in differences
+    ]
+
+
+def compared_controls() -> list[Control]:
+    """Returns the controls that stand beside the cells."""
+    return [c for c in controls_for(dataclasses.astuple(LUNG_BOX)) if c.name in CONTROLS]
+
+
+def score_control(
+    control: Control, features: np.ndarray, pool: Pool, task: str, setting: str, *, seed: int
+) -> dict[str, Any]:
+    """Returns what a probe without anatomy scores on the images that the cells are tested on.
+
+    Args:
+      control: the probe.
+      features: what it sees of every image, float [n, num_features], in the pool's order.
+      pool: the images.
+      task: what is told apart.
+      setting: whether it is trained with the further data sets.
+      seed: of solver and bootstrap.
+    """
+    labels, decisions, groups = [], [], []
+    for fold in range(len(pool.splits)):
+        part = pool.part(task, setting, fold)
+        own, dataset = features[part.rows], part.dataset
+        train, test = dataset.rows("train"), dataset.rows("test")
+        decisions.append(probe_decisions(own[train], dataset.labels[train], own[test], seed=seed))
+        labels.append(dataset.labels[test])
+        groups.append(dataset.frame["group_id"].to_numpy(object)[test])
+    truth, decided = np.concatenate(labels), np.concatenate(decisions)
+    num_classes = len(TASK_LABELS[task].classes)
+    return {
+        "task": task,
+        "setting": setting,
+        "name": control.name,
+        "sees": control.sees,
+        "chance": chance_level(num_classes),
+        "balanced_accuracy": balanced_accuracy(truth, decided),
+        "interval": balanced_accuracy_interval(
+            truth, decided, np.concatenate(groups), num_classes=num_classes, seed=seed
+        ),
+    }

@@ -1,0 +1,55 @@
+"""The page of a comparison: one file, nothing loaded from outside, no script."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from tfcovid.report import compare_tables, words
+from tfcovid.whole_file import write_text_whole
+
+TEMPLATE = "compare.html.j2"
+DASH = "\u2013"
+
+
+def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Writes the page, whole or not at all.
+
+    Args:
+      path: of the page; its folder exists.
+      content: of compare.json.
+
+    Raises:
+      jinja2.UndefinedError: if an entry that the page shows is missing.
+      OSError: if the file cannot be written.
+    """
+    engine = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters |= {
+        "number": words.number,
+        "interval": lambda found: words.interval(found, dash=DASH),
+        "counted": words.counted,
+        "p": compare_tables.p_words,
+        "signed": lambda value: f"{value:+.3f}".replace("-", "\u2212"),
+        "spoken": lambda name: str(name).replace("_", " "),
+    }
+    varied = compare_tables.varied_factors(content)
+    text = engine.get_template(TEMPLATE).render(
+        found=content,
+        title=compare_tables.LINEAR_PROBES,
+        varied=[factor for factor in varied if factor != "task"],
+        fixed=compare_tables.fixed_factors(content),
+        rows=compare_tables.figure_rows(content),
+        whole_figures=compare_tables.WHOLE_FIGURES,
+        class_figures=compare_tables.CLASS_FIGURES,
+        differences=compare_tables.difference_rows(content),
+        reading_help=compare_tables.reading_help(content),
+        factors=[f for f in compare_tables.FACTORS if f != "task"],
+    )
+    write_text_whole(path, text)
