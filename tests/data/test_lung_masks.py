@@ -49,8 +49,8 @@ def test_images_of_the_data_set_are_no_masks(tmp_path):
 def test_the_same_path_wins_over_the_same_name_and_two_names_are_refused(tmp_path):
     write(tmp_path / "a/1.png", LEFT_HALF)
     write(tmp_path / "b/1.png", 255 - LEFT_HALF)
-    masks = LungMasks(tmp_path, root=tmp_path / "data", image_paths=["a/1.jpg", "c/1.jpg"])
-    half(masks, "a/1.jpg")
+    half(LungMasks(tmp_path, root=tmp_path / "data", image_paths=["a/1.jpg"]), "a/1.jpg")
+    masks = LungMasks(tmp_path, root=tmp_path / "data", image_paths=["c/1.jpg"])
     assert masks("c/1.jpg", SIZE) == "several files could be its lung mask: a/1.png, b/1.png"
 
 
@@ -101,3 +101,16 @@ def test_the_view_paints_around_the_mask(tmp_path, view, left):
     np.testing.assert_array_equal(square, np.where(shown, whole, 0))
     assert thumbnail.shape == (96, 96) and thumbnail.any()
     assert reason == f"no lung mask in {tmp_path / 'masks'}"
+
+
+def test_a_name_that_two_images_have_gives_neither_a_mask(tmp_path):
+    write(tmp_path / "1.png", LEFT_HALF)
+    masks = LungMasks(tmp_path, root=tmp_path / "data", image_paths=["normal/1.jpg", "covid/1.jpg"])
+    assert masks("covid/1.jpg", SIZE) == f"no lung mask in {tmp_path}"
+    alone = LungMasks(tmp_path, root=tmp_path / "data", image_paths=["normal/1.jpg"])
+    half(alone, "normal/1.jpg")
+
+
+def test_a_dot_in_a_name_without_suffix_is_part_of_it(tmp_path):
+    write(tmp_path / "1.2.3.png", LEFT_HALF)
+    half(LungMasks(tmp_path, root=tmp_path / "data", image_paths=["1.2.3"]), "1.2.3")

@@ -281,7 +281,12 @@ def test_wrong_arguments_are_refused_and_leave_nothing(root, tmp_path):
     with pytest.raises(ValueError, match="lies in the data set's own folder"):
         prepare(root, root / "records")
     assert not (tmp_path / "records").exists() and not (root / "records").exists()
+    # Of several data sets the root is the folder that holds them all; only they are refused.
+    prepare(root, root.parent / "fine", data_folders=[root])
     (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "images-mine.tfrecord").touch()
+    with pytest.raises(ValueError, match=r"expected an empty folder.*images-mine\.tfrecord"):
+        prepare(root, tmp_path / "records")
     (tmp_path / "records" / "thesis.docx").touch()
     with pytest.raises(ValueError, match=r"expected an empty folder.*thesis\.docx"):
         prepare(root, tmp_path / "records")

@@ -41,7 +41,7 @@ def made_up_reading(root):
     rows["image"] = ["a,b", 'say "x"', "NA", "ü", "007"]
     rows["path"] = [f"set/{i} é.png" for i in range(COUNT)]
     rows["finding"] = ["Normal", "COVID-19", "E. coli", "Normal", pd.NA]
-    rows["patient_id"] = ["0123", pd.NA, "None", " p ", "p"]
+    rows["patient_id"] = ["0123", pd.NA, "None", "p p", "p"]
     rows["age"] = [0.1 + 0.2, np.nan, 3.0, 1 / 3, np.nan]
     rows = text_columns(rows, [column for column in ROW_COLUMNS if column != "age"])
     rows["age"] = rows["age"].astype("float64")

@@ -37,6 +37,13 @@ def give_a_test_image_the_bytes_of_a_training_image(table):
     return table
 
 
+def tear_a_patient_apart(table):
+    train = table[(table["split"] == "train") & table["patient_id"].duplicated(keep=False)]
+    first = train.index[0]
+    table.loc[first, ["split", "patient_id", "group_id"]] = ["test", "new", "new"]
+    return table
+
+
 def edit_a_label(table):
     first = table.index[table["label"] == "Normal"][0]
     table.loc[first, "label"] = "Pneumonia"
@@ -52,6 +59,7 @@ def empty_the_digests(table):
     [
         (give_a_test_image_a_training_patient, "every patient"),
         (give_a_test_image_the_bytes_of_a_training_image, "every copy of a file"),
+        (tear_a_patient_apart, "1 patients stand in two splits, as the data has them"),
         (edit_a_label, "another label"),
         (empty_the_digests, "another sha256"),
     ],

@@ -56,17 +56,24 @@ def rejected_examples(rejected: pd.DataFrame) -> dict[str, list[dict[Any, Any]]]
     }
 
 
-def describe_copies(pairs: pd.DataFrame, frame: pd.DataFrame) -> dict[str, Any]:
+def describe_copies(
+    pairs: pd.DataFrame, frame: pd.DataFrame, *, several_sets: bool
+) -> dict[str, Any]:
     """Returns how many pairs of copies there are, and the list of them, the surest first.
 
     Args:
       pairs: what `find_copies` found, by position.
-      frame: the manifest that was searched, columns image and source.
+      frame: the manifest that was searched, columns image, path, source, width and height.
+      several_sets: whether it is of several data sets, each below a folder of its own.
     """
     images, sources = frame["image"].to_numpy(), frame["source"].fillna(UNKNOWN).to_numpy()
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
+    # As merging keeps them: the largest, among equals the first.
+    pixels = (frame["width"] * frame["height"]).to_numpy(np.int64)
+    larger = pixels[second] > pixels[first]
+    first, second = np.where(larger, second, first), np.where(larger, first, second)
     folders = frame["path"].str.split("/").str[0].to_numpy()
-    across = folders[first] != folders[second]
+    across = (folders[first] != folders[second]) & several_sets
     order = np.argsort(-pairs["correlation"].to_numpy(), kind="stable")[:MOST_PAIRS]
     return {
         "exact": int((pairs["how"] == How.SAME_BYTES).sum()),
@@ -126,6 +133,12 @@ def verdict(audit: Mapping[str, Any]) -> list[str]:
             f"{copies['exact'] + copies['near']} pairs of images are copies or look-alikes, "
             f"{copies['across_sources']} of them across data sets: training keeps one of each "
             "picture, and no split parts what hangs together."
+        )
+    differ = audit["rejected"].get(str(Category.LABELS_DIFFER), 0)
+    if differ:
+        lines.append(
+            f"LABELS DIFFER: {differ} images are copies of one picture with different labels; "
+            "training leaves all of them out."
         )
     broken = {name: audit["rejected"].get(str(name), 0) for name in BROKEN}
     if sum(broken.values()):

@@ -125,6 +125,7 @@ def load_dataset(
             preprocessing,
             masks=masks or None,
             num_parallel_calls=num_parallel_calls,
+            max_pixels=max_pixels,
         ),
         progress=decode_progress,
     )

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.dicom_header import is_dicom
-from tfcovid.data.image_files import encoded_image
+from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, encoded_image
 from tfcovid.data.preprocess import Preprocessing, square_resize
 
 Outcome = tuple[np.ndarray, np.ndarray] | str
@@ -20,7 +20,11 @@ DICOM_HEADER_BYTES = 132  # a preamble of 128 bytes, then DICM
 
 
 def decode_files(
-    paths: Sequence[str], preprocessing: Preprocessing, num_parallel_calls: int | None = None
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    num_parallel_calls: int | None = None,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Iterator[Outcome]:
     """Yields, in order, the square and the thumbnail of each file, or why there are none.
 
@@ -29,6 +33,7 @@ def decode_files(
         stream itself.
       preprocessing: makes the squares.
       num_parallel_calls: files decoded at a time; None lets tf.data choose.
+      max_pixels: the largest width × height × frames of a DICOM file.
 
     Yields:
       (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image),
@@ -50,7 +55,7 @@ def decode_files(
                 yield why_undecoded(error)
                 continue
             try:
-                encoded = tf.constant(encoded_image(path))
+                encoded = tf.constant(encoded_image(path, max_pixels))
                 square, thumbnail = square_and_thumbnail(encoded, preprocessing)
             except ValueError as reason:
                 yield str(reason)

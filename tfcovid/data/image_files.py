@@ -118,6 +118,8 @@ def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PI
 
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
     """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
+    if path.exists() and not path.is_file():
+        return "no regular file"
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -10,11 +10,13 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.decode_files import why_undecoded
 from tfcovid.data.preprocess import square_resize
+from tfcovid.data.sources.image_tree import IMAGE_SUFFIXES
 from tfcovid.data.sources.reading import listing
 
 SUFFIXES = (".png", ".gif", ".jpg", ".jpeg")
@@ -28,8 +30,9 @@ class LungMasks:
     """Finds and reads the mask of an image.
 
     The mask of `A/images/x.png` is the file of the same path in the folder, with any suffix; or
-    else that of `A/masks/x`; or else the only file anywhere below that is called x, x_mask, x-mask
-    or mask_x. Images of the data set itself are never taken for masks.
+    else that of `A/masks/x`; or else, where no other image has that name, the only file anywhere
+    below that is called x, x_mask, x-mask or mask_x. Images of the data set itself are never taken
+    for masks.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class LungMasks:
             raise ValueError(f"--lung_masks={folder}: expected a folder, there is none")
         self._folder = folder
         images = {os.path.realpath(root / path) for path in image_paths}
+        names = pd.Series([_without_suffix(pathlib.PurePosixPath(p)).name for p in image_paths])
+        self._shared_names = set(names[names.duplicated()])
         self._by_path: dict[str, list[pathlib.Path]] = {}
         self._by_name: dict[str, list[pathlib.Path]] = {}
         for path in sorted(folder.rglob("*")):
@@ -80,14 +85,22 @@ class LungMasks:
         return read_mask(found[0], image_size)
 
     def _files(self, path: str) -> list[pathlib.Path]:
-        key = pathlib.PurePosixPath(path).with_suffix("")
+        key = _without_suffix(pathlib.PurePosixPath(path))
         beside = "/".join("masks" if part == "images" else part for part in key.parts)
         for place in (key.as_posix(), beside):
             if place in self._by_path:
                 return self._by_path[place]
+        # The mask of a name that two images have may be either's.
+        if key.name in self._shared_names:
+            return []
         return next(
             (found for name in NAMES if (found := self._by_name.get(name.format(key.name)))), []
         )
+
+
+def _without_suffix(path: pathlib.PurePosixPath) -> pathlib.PurePosixPath:
+    """Returns the path without the suffix of an image; "1.2.3" of a DICOM file has none."""
+    return path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
 
 
 def read_mask(path: pathlib.Path, image_size: int) -> np.ndarray | str:

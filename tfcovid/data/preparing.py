@@ -13,6 +13,7 @@ import dataclasses
 import logging
 import os
 import pathlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ def prepare_records(
     shards: int,
     on_bad_image: str,
     max_pixels: int,
+    data_folders: Sequence[pathlib.Path] = (),
     beam_args: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Prepared:
@@ -95,6 +97,7 @@ def prepare_records(
       on_bad_image: 'fail' or 'set_aside', for files that do not decode. 'fail' still makes every
         shard first: all bad files are known at once, and the next run keeps the shards.
       max_pixels: refuses larger images.
+      data_folders: of the data sets, which output_dir must not lie in; none means reading.root.
       beam_args: options of Beam, such as --runner=FlinkRunner; by default the DirectRunner works
         in this process with a thread a core.
       progress: called with (shards done, shards in all) now and then.
@@ -114,7 +117,7 @@ def prepare_records(
     reading = dataclasses.replace(reading, rows=reading.rows.reset_index(drop=True))
     facts = facts[list(FACT_TYPES)].reset_index(drop=True)
     jobs = _shard_jobs(reading, facts, output_dir, image_size, shards, max_pixels)
-    _open_folder(output_dir, reading.root, jobs)
+    _open_folder(output_dir, data_folders or [reading.root], jobs)
     todo = [job for job in jobs if finished(job) is None]
     # Without its index the folder counts as unfinished, until the new one is written.
     (output_dir / INDEX_NAME).unlink(missing_ok=True)
@@ -227,12 +230,15 @@ def _shard_jobs(
     ]
 
 
-def _open_folder(output_dir: pathlib.Path, root: pathlib.Path, jobs: Sequence[ShardJob]) -> None:
+def _open_folder(
+    output_dir: pathlib.Path, roots: Sequence[pathlib.Path], jobs: Sequence[ShardJob]
+) -> None:
     """Makes the output folder and removes what an earlier run left and this one does not use."""
-    if output_dir.resolve().is_relative_to(root.resolve()):
-        raise ValueError(
-            f"--output_dir={output_dir}: lies in the data set's own folder {root}; name another"
-        )
+    for root in roots:
+        if output_dir.resolve().is_relative_to(root.resolve()):
+            raise ValueError(
+                f"--output_dir={output_dir}: lies in the data set's own folder {root}; name another"
+            )
     output_dir.mkdir(parents=True, exist_ok=True)
     used = {INDEX_NAME, READING_NAME, REJECTED_NAME}
     used |= {path.name for job in jobs for path in (job.path, job.note)}
@@ -248,8 +254,8 @@ def _open_folder(output_dir: pathlib.Path, root: pathlib.Path, jobs: Sequence[Sh
 
 
 def _from_earlier_run(name: str) -> bool:
-    shard = name.startswith("images-") and name.removesuffix(NOTE_SUFFIX).endswith(".tfrecord")
-    return shard or name.startswith(PART_PREFIX)
+    shard = re.fullmatch(r"images-\d{5}-of-\d{5}\.tfrecord", name.removesuffix(NOTE_SUFFIX))
+    return shard is not None or name.startswith(PART_PREFIX)
 
 
 def _result(job: ShardJob) -> Finished:

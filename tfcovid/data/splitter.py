@@ -110,13 +110,15 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
 
     Raises:
       ValueError: if the file is no manifest of this task, names an image that
-        is not in the data, or an image whose path, label or bytes differ there.
+        is not in the data, or an image whose path, label or bytes differ there, or tears
+        apart what belongs together in the data.
     """
     earlier = read_manifest(path, classes=classes).set_index("image")
     absent = earlier.index.difference(pd.Index(frame["image"]))
     if len(absent):
         raise ValueError(
-            f"--manifest={path}: {len(absent)} of its images are not in the data: {listing(absent)}"
+            f"--manifest={path}: {len(absent)} of its images are not in the data, or are left out "
+            f"of it as copies or laterals (--copies, --lateral_views): {listing(absent)}"
         )
     mine = earlier.reindex(frame["image"]).set_index(frame.index)
     for column in COMPARED:
@@ -126,6 +128,13 @@ def take_split(frame: pd.DataFrame, path: pathlib.Path, classes: tuple[str, ...]
                 f"--manifest={path}: {differs.sum()} images have another {column} in the data: "
                 f"{listing(frame.loc[differs, 'image'])}"
             )
+    splits = mine["split"].groupby(frame["group_id"]).nunique()
+    torn = splits.index[splits > 1]
+    if len(torn):
+        raise ValueError(
+            f"--manifest={path}: {len(torn)} patients stand in two splits, as the data has them "
+            f"and their copies: {listing(torn)}; make a new split"
+        )
     return frame.assign(**{column: mine[column] for column in TAKEN})
 
 

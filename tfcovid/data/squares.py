@@ -7,6 +7,7 @@ import numpy as np
 
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode_files import Outcome, decode_files
+from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
 from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.preprocess import Preprocessing, apply_view
 from tfcovid.data.records import RecordSquares
@@ -23,6 +24,7 @@ def squares_of(
     *,
     masks: LungMasks | None = None,
     num_parallel_calls: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Iterator[Outcome]:
     """Returns, in order, the square and the thumbnail of each image, or why there are none.
 
@@ -34,6 +36,7 @@ def squares_of(
       preprocessing: makes the squares.
       masks: what the view paints around, in place of the fixed box.
       num_parallel_calls: files decoded at a time; None or 0 lets tf.data choose.
+      max_pixels: the largest width × height × frames of a DICOM file.
 
     Returns:
       Of each image (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the
@@ -45,9 +48,9 @@ def squares_of(
     if reading.facts is None:
         files = [str(reading.root / path) for path in paths]
         if masks is None:
-            return decode_files(files, preprocessing, num_parallel_calls)
+            return decode_files(files, preprocessing, num_parallel_calls, max_pixels=max_pixels)
         full = dataclasses.replace(preprocessing, view="full")
-        squares = decode_files(files, full, num_parallel_calls)
+        squares = decode_files(files, full, num_parallel_calls, max_pixels=max_pixels)
     else:
         records = RecordSquares(reading.root)
         if records.image_size != preprocessing.image_size:
@@ -83,6 +86,7 @@ def thumbnails_of(
     paths: Sequence[str],
     *,
     num_parallel_calls: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Returns the thumbnails that copies are looked for in, and why some images have none.
@@ -91,6 +95,7 @@ def thumbnails_of(
       reading: where the images are.
       paths: of images, as in `reading.rows`.
       num_parallel_calls: files decoded at a time; None or 0 lets tf.data choose.
+      max_pixels: the largest width × height × frames of a DICOM file.
       progress: called with (images done, images in all) after each.
 
     Returns:
@@ -98,7 +103,7 @@ def thumbnails_of(
     """
     if reading.facts is None:
         files = [str(reading.root / path) for path in paths]
-        outcomes = decode_files(files, SMALLEST, num_parallel_calls)
+        outcomes = decode_files(files, SMALLEST, num_parallel_calls, max_pixels=max_pixels)
     else:
         outcomes = RecordSquares(reading.root)(paths)
     thumbnails = np.zeros((len(paths), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)

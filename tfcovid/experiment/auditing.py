@@ -102,6 +102,7 @@ def search(config: Config, console: rich.console.Console) -> Searched:
             reading,
             before.frame["path"].tolist(),
             num_parallel_calls=data.num_parallel_calls,
+            max_pixels=data.max_pixels,
             progress=decoded,
         )
         if failures:
@@ -170,7 +171,9 @@ def describe(config: Config, searched: Searched) -> dict[str, Any]:
             for name, count in after.rejected["category"].value_counts().items()
         },
         "rejected_examples": audit_facts.rejected_examples(after.rejected),
-        "copies": audit_facts.describe_copies(searched.pairs, searched.before.frame),
+        "copies": audit_facts.describe_copies(
+            searched.pairs, searched.before.frame, several_sets=len(searched.kinds) > 1
+        ),
         "leaks": leaks,
         "files": audit_facts.odd_files(
             searched.before.frame,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shlex
 from collections.abc import Sequence
 
 import pandas as pd
@@ -43,12 +44,19 @@ def prepare_data_set(
             shards=shards,
             on_bad_image=config.data.on_bad_image,
             max_pixels=config.data.max_pixels,
+            data_folders=data_folders(config),
             beam_args=beam_args,
             progress=made,
         )
     for line in summary(prepared):
         say(console, line)
     return prepared
+
+
+def data_folders(config: Config) -> list[pathlib.Path]:
+    """Returns the folders of the data sets; none for the embedded sample."""
+    folders = [config.sources.data_dir, *(folder for _, folder in config.sources.places())]
+    return [folder for folder in folders if folder is not None]
 
 
 def checked_files(
@@ -99,6 +107,7 @@ def summary(prepared: Prepared) -> list[str]:
             f"{prepared.decoded / prepared.seconds:,.0f} images/s"
         )
     lines.append(
-        f"train: python -m tfcovid.train --data_dir={index.folder} --image_size={index.image_size}"
+        f"train: python -m tfcovid.train --data_dir={shlex.quote(str(index.folder))} "
+        f"--image_size={index.image_size}"
     )
     return lines

@@ -28,10 +28,10 @@ def test_recognised_by_two_known_names(tmp_path):
 
 
 def test_classes_are_read_at_any_depth_under_the_name_of_the_root(tmp_path):
-    root = _write(tmp_path / "mine", "covid/a.png", "covid/x/y/b.JPG", "normal/c.dcm")
+    root = _write(tmp_path / "mine", "covid/a.png", "covid/x/y/b.JPG", "normal/c.gif")
     reading = read(root, OPTIONS)
-    assert reading.rows["path"].tolist() == ["covid/a.png", "covid/x/y/b.JPG", "normal/c.dcm"]
-    assert reading.rows["image"].tolist() == ["a.png", "b.JPG", "c.dcm"]
+    assert reading.rows["path"].tolist() == ["covid/a.png", "covid/x/y/b.JPG", "normal/c.gif"]
+    assert reading.rows["image"].tolist() == ["a.png", "b.JPG", "c.gif"]
     assert reading.rows["finding"].tolist() == ["COVID-19", "COVID-19", "Normal"]
     assert set(reading.rows["source"]) == {"mine"}
     assert reading.rows[["patient_id", "official_split"]].isna().all(axis=None)

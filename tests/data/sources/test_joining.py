@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import pandas as pd
@@ -33,6 +34,28 @@ def test_equal_file_names_stay_apart_and_paths_start_at_the_shared_folder():
     assert joined.rejected["path"].tolist() == ["a/x", "b/c/x", "d/c/x"]
     assert joined.notes == ("a note",)
     assert list(joined.declared) == ["/data/a", "/data/b/c", "/data/d/c"]
+
+
+def with_patients(root, numbers, source):
+    found = reading(root, [f"{i}.png" for i in range(len(numbers))])
+    ids = [f"{source}:{number}" for number in numbers]
+    return dataclasses.replace(found, rows=found.rows.assign(source=source, patient_id=ids))
+
+
+def test_two_folders_of_one_name_are_two_sources_with_patients_of_their_own():
+    sites = [with_patients(f"/{site}/data", ["1", "2"], "data") for site in ("a", "b")]
+    joined = join_readings(sites)
+    assert joined.rows["source"].tolist() == ["data", "data", "data-2", "data-2"]
+    assert joined.rows["patient_id"].tolist() == ["data:1", "data:2", "data-2:1", "data-2:2"]
+    assert any("2 patient ids stand in two data sets" in note for note in joined.notes)
+
+
+def test_a_source_that_two_data_sets_share_keeps_its_patients_together():
+    sites = [with_patients(f"/{site}", ["1", "2"], "ieee8023") for site in ("a", "b")]
+    joined = join_readings(sites)
+    assert set(joined.rows["source"]) == {"ieee8023"}
+    assert joined.rows["patient_id"].nunique() == 2
+    assert joined.notes == ("a note",)
 
 
 @pytest.mark.parametrize("second", ["/data/a", "/data/a/inner", "/data"])

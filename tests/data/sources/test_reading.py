@@ -64,3 +64,18 @@ def test_absent_table_and_a_folder_in_its_place_are_named(tmp_path):
 def test_listing_says_how_many_more():
     assert listing(["a", "b"]) == "a, b"
     assert listing([str(n) for n in range(13)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
+
+
+def test_blanks_around_a_cell_are_no_part_of_it(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("image,patient\na, P1\nb,P1 \nc,  \n")
+    table = read_table(path, required=("patient",))
+    assert table["patient"].tolist()[:2] == ["P1", "P1"]
+    assert table["patient"].isna().tolist() == [False, False, True]
+
+
+def test_a_row_longer_than_the_header_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("image,patient\na,P1,x\nb,P2,y\n")
+    with pytest.raises(ValueError, match="as many cells in a row as in the header line"):
+        read_table(path, required=("patient",))

@@ -16,6 +16,7 @@ from tfcovid.data.sources.image_tree import (
     is_image,
     joined,
     not_images,
+    refuse_dicom,
     unique_ids,
 )
 from tfcovid.data.sources.options import SourceOptions
@@ -89,6 +90,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
     out = _leads_out(root, paths)
     missing = ~out & ~pd.Series([(root / file).is_file() for file in paths])
     good = ~out & ~missing
+    refuse_dicom(paths, root)
     if not good.any():
         raise ValueError(
             f"{root}: expected the images that {path.name} lists, none of the {len(rows)} is "

@@ -14,6 +14,7 @@ from tfcovid.data.sources.image_tree import (
     images_below,
     joined,
     not_images,
+    refuse_dicom,
     subfolders,
     unique_ids,
 )
@@ -89,6 +90,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
             f"{root}: expected images (*{', *'.join(IMAGE_SUFFIXES)}) in class folders, found none."
         )
     rows = pd.concat(parts, ignore_index=True)
+    refuse_dicom(rows["path"], root)
     rows["image"] = unique_ids(rows["path"])
     rows, notes = fill_patients(rows, options.patients, source=root.resolve().name)
     kept_in_train = [f.name for f in splits if SPLITS[f.name.lower()] == "TRAIN"]

@@ -135,3 +135,21 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_dicom(paths: pd.Series, root: pathlib.Path) -> None:
+    """Raises ValueError if DICOM files stand among images whose reader looks into no header.
+
+    What a header says of patient, view and modality would be passed over in silence.
+
+    Args:
+      paths: of images, relative to the root.
+      root: the data folder, for the message.
+    """
+    dicom = paths[paths.str.lower().str.endswith(".dcm")]
+    if len(dicom):
+        raise ValueError(
+            f"{root}: {len(dicom)} DICOM files stand among {len(paths) - len(dicom)} others, the "
+            f"first is {dicom.iloc[0]}: their patients and views are read by --data=dicom only; "
+            "give them a folder of their own and name it in --extra_data_dir=dicom:FOLDER"
+        )

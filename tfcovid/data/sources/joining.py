@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tfcovid.data.sources.reading import TEXT, Reading
+from tfcovid.data.sources.reading import TEXT, Reading, listing
 
 
 def join_readings(readings: Sequence[Reading]) -> Reading:
@@ -35,20 +35,62 @@ def join_readings(readings: Sequence[Reading]) -> Reading:
     _refuse_nested(roots)
     shared = pathlib.Path(os.path.commonpath(roots))
     prefixes = ["", *_names(roots)]
-    rows, rejected = [], []
+    rows: list[pd.DataFrame] = []
+    rejected: list[pd.DataFrame] = []
     declared: dict[str, str] = {}
     for reading, root, prefix in zip(readings, roots, prefixes, strict=True):
         below = root.relative_to(shared).as_posix()
-        rows.append(_moved(reading.rows, below, prefix))
+        number = [other.name for other in roots[: len(rows) + 1]].count(root.name)
+        own = _own_source(reading.rows, root.name, number)
+        rows.append(_moved(own, below, prefix))
         rejected.append(_moved(reading.rejected, below, prefix))
         declared |= reading.declared
     return Reading(
         rows=pd.concat(rows, ignore_index=True),
         rejected=pd.concat(rejected, ignore_index=True),
-        notes=tuple(dict.fromkeys(note for reading in readings for note in reading.notes)),
+        notes=tuple(
+            dict.fromkeys(
+                (*(note for reading in readings for note in reading.notes), *_same_numbers(rows))
+            )
+        ),
         root=shared,
         declared=declared,
     )
+
+
+def _own_source(rows: pd.DataFrame, name: str, number: int) -> pd.DataFrame:
+    """Returns rows whose source, where it is only the folder's name, has a number behind it.
+
+    Two sites may both have a folder `data`: they are two sources, and their patients 1 two people.
+    """
+    of_folder = rows["source"].eq(name).fillna(False).astype(bool)
+    if number == 1 or not of_folder.any():
+        return rows
+    numbered = f"{name}-{number}"
+    patients = rows["patient_id"].str.replace(f"{name}:", f"{numbered}:", n=1, regex=False)
+    return rows.assign(
+        source=rows["source"].mask(of_folder, numbered).astype(TEXT),
+        patient_id=rows["patient_id"].mask(of_folder, patients).astype(TEXT),
+    )
+
+
+def _same_numbers(parts: Sequence[pd.DataFrame]) -> list[str]:
+    """Returns a note where data sets use the same patient numbers: the same people, or chance."""
+    whole = [set(part["patient_id"].dropna()) for part in parts]
+    bare = [{patient.partition(":")[2] for patient in ids} for ids in whole]
+    shared = set()
+    for i, numbers in enumerate(bare):
+        for j in range(i):
+            together = {name.partition(":")[2] for name in whole[i] & whole[j]}
+            shared |= (numbers & bare[j]) - together
+    shared.discard("")
+    if not shared:
+        return []
+    return [
+        f"{len(shared)} patient ids stand in two data sets and count as different people "
+        f"({listing(sorted(shared))}); if they are the same, say so in a column source or by "
+        "--patients."
+    ]
 
 
 def _moved(frame: pd.DataFrame, below: str, prefix: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import pathlib
+import warnings
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -151,7 +152,7 @@ def listing(names: Collection[str]) -> str:
 
 
 def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame:
-    """Returns a CSV file as text cells, missing where the cell is empty.
+    """Returns a CSV file as text cells without blanks around them, missing where one is empty.
 
     Args:
       path: a UTF-8 CSV file with a header line; a byte order mark is allowed.
@@ -161,14 +162,20 @@ def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame
       Every column of the file, as text; index 0 … n-1.
 
     Raises:
-      ValueError: if the file does not exist, is no UTF-8, is no CSV, lacks a required column, or
-        has no row.
+      ValueError: if the file does not exist, is no UTF-8, is no CSV, has a row longer than its
+        header, lacks a required column, or has no row.
     """
     try:
         # Only an empty cell is missing: "NA" and "None" may be somebody's name for a patient.
-        table = pd.read_csv(
-            path, dtype=TEXT, keep_default_na=False, na_values=[""], encoding="utf-8-sig"
-        )
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            table = pd.read_csv(
+                path,
+                dtype=TEXT,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8-sig",
+                index_col=False,
+            )
     except OSError as error:
         raise ValueError(
             f"{path}: expected a CSV file, cannot open it ({error.strerror})."
@@ -181,6 +188,13 @@ def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame
         raise ValueError(f"{path}: expected a CSV file with a header line, it is empty.") from error
     except pd.errors.ParserError as error:
         raise ValueError(f"{path}: expected a CSV file. {str(error).strip()}.") from error
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path}: expected as many cells in a row as in the header line, found more."
+        ) from error
+    # Blanks around a patient's id would make two patients of one.
+    stripped = table.apply(lambda column: column.str.strip())
+    table = stripped.mask(stripped == "").astype(TEXT)
     missing = [column for column in required if column not in table.columns]
     if missing:
         raise ValueError(
