@@ -69,7 +69,7 @@ def precision_recall_figure(
         axes.axhline(positive.mean(), linestyle=":", linewidth=1, color=style["color"])
     _draw(axes, labels, probs, classes, curve)
     axes.set(xlabel="recall (sensitivity)", ylabel="precision")
-    axes.legend(loc="lower left", title="AUPRC", alignment="left")
+    axes.legend(loc="best", title="AUPRC", alignment="left")
     return figure
 
 
