@@ -28,7 +28,7 @@ from tfcovid.experiment.run import free_name
 from tfcovid.metrics.association import class_associations
 from tfcovid.metrics.intervals import balanced_accuracy_interval
 from tfcovid.report.audit_page import write_audit
-from tfcovid.report.audit_pictures import examples_of, gallery, pair_gallery
+from tfcovid.report.galleries import examples_of, gallery, pair_gallery
 from tfcovid.training import run_record
 
 EXAMPLES_OF_A_CLASS, PAIRS_SHOWN = 6, 8

@@ -28,7 +28,7 @@ from tfcovid.experiment.weights import find_weights
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.input_contract import contract_path
-from tfcovid.report.audit_pictures import gallery
+from tfcovid.report.galleries import gallery
 from tfcovid.report.html import write_report
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.exported import ExportedClassifier, save_exported

@@ -1,17 +1,14 @@
 """The page of an audit: one file, nothing loaded from outside, no script."""
 
-import base64
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-
-from tfcovid.report import plots, words
+from tfcovid.report import plots
+from tfcovid.report.pages import page_template, png_address
 from tfcovid.whole_file import write_text_whole
 
 TEMPLATE = "audit.html.j2"
-DASH = "\u2013"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Of a long list so much stands on the page; audit.json has all of it.
@@ -62,19 +59,15 @@ def write_audit(
       OSError: if the file cannot be written.
     """
     shown = EMPTY | {key: value for key, value in audit.items() if value is not None}
-    text = (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            audit=shown,
-            # What was not looked at is not what was not found.
-            looked_at={key for key, value in audit.items() if value is not None},
-            copies=NO_COPIES | dict(shown["copies"]),
-            ladder=ladder_rows(shown["shortcuts"]),
-            bars=source_bars(shown["class_by_source"]),
-            galleries=galleries(pictures),
-            shown=SHOWN,
-        )
+    text = page_template(TEMPLATE).render(
+        audit=shown,
+        # What was not looked at is not what was not found.
+        looked_at={key for key, value in audit.items() if value is not None},
+        copies=NO_COPIES | dict(shown["copies"]),
+        ladder=ladder_rows(shown["shortcuts"]),
+        bars=source_bars(shown["class_by_source"]),
+        galleries=galleries(pictures),
+        shown=SHOWN,
     )
     write_text_whole(path, text)
 
@@ -131,24 +124,5 @@ def galleries(pictures: Mapping[str, bytes]) -> dict[str, list[dict[str, str]]]:
         section, stroke, caption = name.partition("/")
         if not stroke or section not in GALLERIES:
             section, caption = "other", name
-        address = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-        found[section].append({"address": address, "words": caption})
+        found[section].append({"address": png_address(content), "words": caption})
     return found
-
-
-def _environment() -> jinja2.Environment:
-    """Returns the template engine: everything escaped, nothing missing left blank."""
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    engine.filters |= {
-        "number": words.number,
-        "interval": lambda found: words.interval(found, dash=DASH),
-        "counted": words.counted,
-        "spoken": lambda name: str(name).replace("_", " "),
-    }
-    return engine

@@ -4,13 +4,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from tfcovid.report import compare_tables, words
+from tfcovid.report import compare_tables
+from tfcovid.report.pages import page_template
 from tfcovid.whole_file import write_text_whole
 
 TEMPLATE = "compare.html.j2"
-DASH = "\u2013"
 
 
 def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
@@ -24,23 +22,13 @@ def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
       jinja2.UndefinedError: if an entry that the page shows is missing.
       OSError: if the file cannot be written.
     """
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    engine.filters |= {
-        "number": words.number,
-        "interval": lambda found: words.interval(found, dash=DASH),
-        "counted": words.counted,
-        "p": compare_tables.p_words,
-        "signed": lambda value: f"{value:+.3f}".replace("-", "\u2212"),
-        "spoken": lambda name: str(name).replace("_", " "),
-    }
     varied = compare_tables.varied_factors(content)
-    text = engine.get_template(TEMPLATE).render(
+    page = page_template(
+        TEMPLATE,
+        p=compare_tables.p_words,
+        signed=lambda value: f"{value:+.3f}".replace("-", "\u2212"),
+    )
+    text = page.render(
         found=content,
         title=compare_tables.LINEAR_PROBES,
         varied=[factor for factor in varied if factor != "task"],

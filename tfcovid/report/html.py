@@ -1,22 +1,20 @@
 """The page of a run: one file, nothing loaded from outside, no script."""
 
-import base64
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from tfcovid.report import curves, plots, tables, words
 from tfcovid.report.model_card import model_card
+from tfcovid.report.pages import page_template, png_address
 from tfcovid.whole_file import write_text_whole
 
 TEMPLATE = "report.html.j2"
-DASH = "\u2013"
 
 
 def write_report(
@@ -56,7 +54,7 @@ def write_report(
       jinja2.UndefinedError: if an entry that the page shows is missing.
       OSError: if the file cannot be written.
     """
-    page = _environment().get_template(TEMPLATE)
+    page = page_template(TEMPLATE, plain=_plain)
     text = page.render(
         metrics=metrics,
         notes=words.all_notes(metrics, notes),
@@ -72,7 +70,7 @@ def write_report(
         auprc_words=tables.area_words(metrics, "auprc"),
         confusion=tables.confusion_rows(metrics),
         headline=tables.headline_rows(metrics),
-        pictures={name: _data_uri(content) for name, content in pictures.items()},
+        pictures={name: png_address(content) for name, content in pictures.items()},
         ladder=tables.ladder_rows(metrics),
         data=tables.data_tables(manifest, metrics["classes"]),
         rejected=rejected.fillna("").to_dict("records"),
@@ -83,25 +81,6 @@ def write_report(
         again=_again(path.parent),
     )
     write_text_whole(path, text)
-
-
-def _environment() -> jinja2.Environment:
-    """Returns the template engine: everything escaped, nothing missing left blank."""
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    engine.filters |= {
-        "number": words.number,
-        "interval": lambda found: words.interval(found, dash=DASH),
-        "counted": words.counted,
-        "plain": _plain,
-    }
-    engine.globals |= {"words": words}
-    return engine
 
 
 def _figures(
@@ -124,10 +103,6 @@ def _figures(
     return {
         name: Markup(plots.figure_to_svg(figure, name=name)) for name, figure in figures.items()
     }
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _history_figures(history: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The small galleries of an audit: examples of each class, pairs of copies."""
+"""Small galleries of images: examples of each class, pairs of copies, errors."""
 
 import io
 from collections.abc import Sequence
