@@ -11,16 +11,15 @@ import rich.console
 from flags import choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
-from tfcovid.console import counting_bar, say
+from tfcovid.console import say
 from tfcovid.data.copies.merging import kept_of_copies
-from tfcovid.data.dataset import Dataset, load_dataset
+from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import Manifest, source_notes
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.data.sources.readers import cache_folder
 from tfcovid.data.sources.reading import TEXT
 from tfcovid.data.split import SPLITS, TEST, kfold_split, official_split, split_by_group
 from tfcovid.data.tasks import TASK_LABELS, TaskLabels
-from tfcovid.experiment.inputs import describe_split, read_data_sets
+from tfcovid.experiment.inputs import describe_split, load_asked_for, read_data_sets
 
 MAIN, MERGED = "main", "merged"
 
@@ -98,29 +97,15 @@ def load_pool(config: Config, comparison: CompareConfig, console: rich.console.C
     kinds, reading = read_data_sets(config, console)
     tasks = [TASK_LABELS[task] for task in comparison.tasks]
     together, members = joint_labels(tasks)
-    with (
-        counting_bar(console, "checking files") as scanned,
-        counting_bar(console, "decoding images") as decoded,
-        counting_bar(console, "looking for copies") as compared,
-    ):
-        dataset = load_dataset(
-            reading,
-            _of_found(together, reading.rows["finding"]),
-            assign_split=_with_official,
-            preprocessing=Preprocessing(image_size=data.image_size, view=data.view.value),
-            cache=data.cache,
-            cache_budget_mib=data.cache_budget_mib,
-            cache_dir=cache_folder() / "images",
-            on_bad_image=data.on_bad_image,
-            max_set_aside=data.max_set_aside,
-            max_pixels=data.max_pixels,
-            num_parallel_calls=data.num_parallel_calls,
-            scan_progress=scanned,
-            copies="bytes" if kinds[0] == "synthetic" else data.copies,
-            keep_laterals=config.sources.lateral_views is choices.LateralViews.KEEP,
-            decode_progress=decoded,
-            copies_progress=compared,
-        )
+    dataset = load_asked_for(
+        config,
+        reading,
+        _of_found(together, reading.rows["finding"]),
+        assign_split=_with_official,
+        preprocessing=Preprocessing(image_size=data.image_size, view=data.view.value),
+        drawn=kinds[0] == "synthetic",
+        console=console,
+    )
     is_main = in_main_data(dataset, reading.root, config.sources.data_dir)
     joint = dataset.frame["label"]
     labels = {task.name: joint.map(members[task.name]) for task in tasks}

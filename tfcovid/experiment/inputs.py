@@ -78,15 +78,56 @@ def prepare_data(
     data = config.data
     kinds, reading = read_data_sets(config, console)
     task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
+    dataset = load_asked_for(
+        config,
+        reading,
+        task_labels,
+        assign_split=split_asked_for(config, task_labels),
+        preprocessing=preprocessing,
+        drawn=kinds[0] == "synthetic",
+        console=console,
+    )
+    for note in dataset.notes:
+        say(console, f"note: {note}")
+    for line in describe_split(dataset):
+        say(console, line)
+    say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
+    say(console, f"input: {describe_input(preprocessing)}")
+    return dataset
+
+
+def load_asked_for(
+    config: Config,
+    reading: Reading,
+    task_labels: TaskLabels,
+    *,
+    assign_split: Callable[[Manifest], pd.DataFrame],
+    preprocessing: Preprocessing,
+    drawn: bool,
+    console: rich.console.Console,
+) -> Dataset:
+    """Returns the images of a reading, checked, decoded and split as the flags ask.
+
+    Args:
+      config: what is asked for.
+      reading: what the readers found.
+      task_labels: the task.
+      assign_split: fills the split of a manifest.
+      preprocessing: makes the squares.
+      drawn: whether it is the synthetic sample, of which each film is drawn once: there are no
+        copies to look for.
+      console: for the progress bars.
+    """
+    data = config.data
     with (
         counting_bar(console, "checking files") as scanned,
         counting_bar(console, "decoding images") as decoded,
         counting_bar(console, "looking for copies") as compared,
     ):
-        dataset = load_dataset(
+        return load_dataset(
             reading,
             task_labels,
-            assign_split=split_asked_for(config, task_labels),
+            assign_split=assign_split,
             preprocessing=preprocessing,
             cache=data.cache,
             cache_budget_mib=data.cache_budget_mib,
@@ -96,20 +137,12 @@ def prepare_data(
             max_pixels=data.max_pixels,
             num_parallel_calls=data.num_parallel_calls,
             lung_masks=data.lung_masks,
-            scan_progress=scanned,
-            # The synthetic sample is drawn, each film once: there is nothing to look for.
-            copies="bytes" if kinds[0] == "synthetic" else data.copies,
+            copies="bytes" if drawn else data.copies,
             keep_laterals=config.sources.lateral_views is choices.LateralViews.KEEP,
+            scan_progress=scanned,
             decode_progress=decoded,
             copies_progress=compared,
         )
-    for note in dataset.notes:
-        say(console, f"note: {note}")
-    for line in describe_split(dataset):
-        say(console, line)
-    say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
-    say(console, f"input: {describe_input(preprocessing)}")
-    return dataset
 
 
 def read_data_sets(
