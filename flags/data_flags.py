@@ -18,9 +18,10 @@ TASK = absl_flags.DEFINE_enum_class(
     _DEFAULTS.task,
     choices.Task,
     "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
-    "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19), "
-    "viral (Normal, Viral, COVID-19), lung_opacity (Normal, Lung opacity, Viral, COVID-19) or "
-    "source (which data set an image is from: a control).",
+    "COVID-19), pneumonia (Normal, Pneumonia), pneumonia_cause (Normal, Bacterial, Viral), "
+    "etiology (Normal, Bacterial, Viral, COVID-19), viral (Normal, Viral, COVID-19), "
+    "lung_opacity (Normal, Lung opacity, Viral, COVID-19) or source (which data set an image is "
+    "from: a control).",
 )
 MANIFEST = absl_flags.DEFINE_string(
     "manifest",

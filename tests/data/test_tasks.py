@@ -7,7 +7,15 @@ from tfcovid.data.sources.reading import Finding
 from tfcovid.data.tasks import TASK_LABELS, label_rows
 
 # What each finding is in each task, in the order of TASKS; "-" for no class.
-TASKS = ("binary", "multiclass", "pneumonia", "etiology", "viral", "lung_opacity")
+TASKS = (
+    "binary",
+    "multiclass",
+    "pneumonia",
+    "pneumonia_cause",
+    "etiology",
+    "viral",
+    "lung_opacity",
+)
 CLASSES_OF_FINDING = {
     "Normal": "non-COVID-19 Normal Normal Normal Normal Normal",
     "Pneumonia": "non-COVID-19 Pneumonia Pneumonia - - -",

@@ -24,6 +24,8 @@ CONTRACT_FILES = (
     "history.csv",
     "decision.json",
     "predictions.csv",
+    "control_predictions.csv",
+    "controls/probes.npz",
     "metrics.json",
     "report.html",
     "checkpoints/model.keras",
@@ -62,7 +64,13 @@ def test_metrics_have_the_figures_of_the_contract_with_intervals_beside(finished
         assert interval["low"] <= interval["high"]
         assert interval["n_patients"] > 0
     assert np.sum(metrics["confusion_matrix"]) == metrics["n_images"]
-    assert set(metrics["controls"]) == {"histogram", "border_only", "thumbnail_32"}
+    assert set(metrics["controls"]) == {
+        "histogram",
+        "border_only",
+        "thumbnail_32",
+        "border_only_features",
+        "lungs_hidden_features",
+    }
 
 
 def test_metrics_are_those_of_the_predictions_file(finished_run):

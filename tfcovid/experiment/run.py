@@ -23,7 +23,7 @@ from tfcovid.experiment.error_analysis import pictured
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.network import build_model, describe_model
-from tfcovid.experiment.scoring import score_test_split
+from tfcovid.experiment.scoring import run_controls, score_test_split
 from tfcovid.experiment.weights import find_weights
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.models.classifier import as_float32
@@ -71,6 +71,7 @@ def run(config: Config) -> pathlib.Path:
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
     chosen = choose_rule(config, best, dataset, preprocessing)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")
+    run_controls(config, best, dataset, preprocessing, weights, machine, folder, console)
     metrics = score_test_split(config, best, chosen, dataset, preprocessing, folder)
     if config.data.lung_masks is None:
         export(best, chosen.rule, preprocessing, folder)

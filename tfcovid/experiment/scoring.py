@@ -1,27 +1,34 @@
-"""The figures of a run: the decision rule, the test split, the controls beside it."""
+"""The figures of a run: the test split under the decision rule, and the controls beside it."""
 
-import dataclasses
+import pathlib
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+import pandas as pd
+import rich.console
 
 from flags import choices
 from flags.config import Config
-from tfcovid.controls.probes import Control, balanced_accuracy, controls_for, probe_decisions
+from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
-from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.control_fitting import fit_controls
+from tfcovid.experiment.control_networks import train_control_networks
+from tfcovid.experiment.control_scores import (
+    IDENTITY,
+    control_entries,
+    decide_controls,
+    source_entries,
+)
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.inputs import split_dataset
-from tfcovid.metrics.decision import ChosenRule
-from tfcovid.metrics.intervals import balanced_accuracy_interval
+from tfcovid.metrics.decision import ChosenRule, positive_class
 from tfcovid.metrics.score import few_patient_notes, score
-from tfcovid.training import run_record
-
-CONTROL_CHUNK = 512
+from tfcovid.metrics.subgroups import inside_parts
+from tfcovid.training import run_record, runtime
 
 
 def score_test_split(
@@ -32,74 +39,118 @@ def score_test_split(
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
 ) -> dict[str, Any]:
-    """Scores the test split, once; writes predictions.csv and metrics.json, returns the latter."""
+    """Scores the test split, once; writes predictions.csv and metrics.json, returns the latter.
+
+    The controls are those of the folder's control_predictions.csv, where there is one.
+    """
     rows, rule = dataset.rows("test"), chosen.rule
     logits = model.predict(split_dataset(dataset, "test", preprocessing), verbose=0)
     probs = rule.probabilities(logits)
     decisions = rule.decide(probs)
     part = dataset.frame.iloc[rows]
+    table = run_record.prediction_table(part, dataset.classes, probs, decisions)
+    controls = read_controls(folder) if folder.control_predictions.is_file() else part[IDENTITY]
     metrics = {
         "task": config.data.task.value,
         "split": config.data.split.value,
         "view": config.data.view.value,
-        **score(
-            dataset.labels[rows],
-            probs,
-            decisions,
-            part["group_id"].to_numpy(),
-            dataset.classes,
-            seed=config.run.seed,
-        ),
+        **figures_of(config, part, dataset.labels[rows], probs, decisions, dataset.classes),
         "calibration": before_and_after(rule, logits, dataset.labels[rows]),
-        "controls": score_controls(config, dataset),
+        "controls": control_entries(controls, table, dataset.classes, seed=config.run.seed),
+        "sources_told_apart": source_entries(controls, seed=config.run.seed),
     }
     metrics |= predictive_values(config, metrics)
-    metrics |= analyse(
-        part, dataset.labels[rows], probs, decisions, dataset.classes, seed=config.run.seed
-    )
     metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *chosen.doubts]
-    write_csv(
-        run_record.prediction_table(part, dataset.classes, probs, decisions), folder.predictions
-    )
+    write_csv(table, folder.predictions)
     run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
     return metrics
 
 
-def score_controls(config: Config, dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """Returns what models that see no anatomy score on the test split; empty for 'none'."""
-    if config.run.controls is choices.Controls.NONE:
-        return {}
-    return {
-        control.name: score_control(control, dataset, seed=config.run.seed)
-        for control in controls_for(dataclasses.astuple(LUNG_BOX))
-    }
+def figures_of(
+    config: Config,
+    part: pd.DataFrame,
+    labels: np.ndarray,
+    probs: np.ndarray,
+    decisions: np.ndarray,
+    classes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Returns every figure of some predictions, and what they are wrong about.
 
-
-def score_control(control: Control, dataset: Dataset, *, seed: int) -> dict[str, Any]:
-    """Returns what one probe scores on the test split, with its interval."""
-    train, test = dataset.rows("train"), dataset.rows("test")
-    decisions = probe_decisions(
-        features_of(control, dataset, train),
-        dataset.labels[train],
-        features_of(control, dataset, test),
-        seed=seed,
-    )
-    labels = dataset.labels[test]
-    groups = dataset.frame["group_id"].to_numpy()[test]
+    Args:
+      config: of the run.
+      part: manifest rows of the images.
+      labels: class indices int [n].
+      probs: calibrated probabilities float [n, num_classes].
+      decisions: class indices int [n].
+      classes: names in the order of the probabilities.
+    """
+    groups, seed = part["group_id"].to_numpy(), config.run.seed
     return {
-        "sees": control.sees,
-        "balanced_accuracy": balanced_accuracy(labels, decisions),
-        "interval": balanced_accuracy_interval(
-            labels, decisions, groups, num_classes=len(dataset.classes), seed=seed
+        **score(labels, probs, decisions, groups, classes, seed=seed),
+        **analyse(part, labels, probs, decisions, classes, seed=seed),
+        "inside_sources": inside_parts(
+            labels,
+            probs,
+            decisions,
+            groups,
+            classes,
+            parts=part["source"].fillna("").to_numpy(str),
+            positive=positive_class(classes, config.decision.operating_class),
+            seed=seed,
         ),
     }
 
 
-def features_of(control: Control, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """Returns a control's features of some rows, a few images in memory at a time."""
-    index = dataset.image_index[rows]
-    chunks = [index[i : i + CONTROL_CHUNK] for i in range(0, len(index), CONTROL_CHUNK)]
-    return np.concatenate(
-        [control.features(dataset.images.fetch(tf.constant(chunk)).numpy()) for chunk in chunks]
+def run_controls(
+    config: Config,
+    model: keras.Model,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    weights: pathlib.Path | None,
+    machine: runtime.Runtime,
+    folder: run_record.RunFolder,
+    console: rich.console.Console,
+) -> None:
+    """Fits the controls that are asked for, and writes what they decide on the test split.
+
+    Args:
+      config: of the run.
+      model: the trained classifier.
+      dataset: of the run.
+      preprocessing: of the run.
+      weights: what the run started from, or None.
+      machine: precision and devices.
+      folder: of the run.
+      console: for progress.
+    """
+    asked = config.run.controls
+    if asked is choices.Controls.NONE:
+        return
+    rows = dataset.rows("test")
+    with counting_bar(console, "controls") as progress:
+        fitted = fit_controls(
+            model, dataset, preprocessing, seed=config.run.seed, progress=progress
+        )
+    folder.controls.mkdir()
+    fitted.save(folder.probes)
+    table = decide_controls(
+        fitted,
+        model,
+        dataset.images,
+        dataset.image_index[rows],
+        dataset.frame.iloc[rows],
+        preprocessing,
+        dataset.classes,
     )
+    if asked is choices.Controls.FULL:
+        found = train_control_networks(
+            config, dataset, preprocessing, weights, machine, folder, console
+        )
+        table = table.assign(**found)
+    write_csv(table, folder.control_predictions)
+
+
+def read_controls(folder: run_record.RunFolder) -> pd.DataFrame:
+    """Returns what the controls of a run decided on its test split."""
+    return pd.read_csv(folder.control_predictions, dtype=str, keep_default_na=False, na_values=[""])
