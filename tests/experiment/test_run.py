@@ -246,7 +246,13 @@ def test_run_again_from_its_own_flag_file_is_the_same_run(finished_run, tmp_path
     [
         ("--task=binary", "--loss=focal", "--focal_alpha=0.8", "--imbalance=none"),
         ("--task=pneumonia", "--loss=ce", "--imbalance=weighted_sampling"),
-        ("--task=etiology", "--loss=ce", "--imbalance=effective_number", "--split=kfold"),
+        (
+            "--task=etiology",
+            "--loss=ce",
+            "--imbalance=effective_number",
+            "--split=kfold",
+            "--fold=3",
+        ),
         ("--task=viral", "--focal_alpha=inverse_frequency", "--imbalance=none", "--cache=none"),
         ("--task=pneumonia", "--split=official", "--view=border_only", "--controls=none"),
     ],

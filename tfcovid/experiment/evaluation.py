@@ -72,6 +72,11 @@ def evaluate_run(
         raise ValueError(
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
+    if "folds" in run_record.read_json(folder.metrics):
+        raise ValueError(
+            f"--workdir={workdir}: a cross-validation has a model for each fold; expected one of "
+            f"{workdir / 'fold-0'} and the others"
+        )
     classes = run_record.read_json(folder.labels)
     task_labels = task_labels_of(run_record.read_json(folder.metrics)["task"], classes)
     config = config_json.from_dict(run_record.read_json(folder.config))

@@ -1,6 +1,8 @@
 """The figures of a run: the test split under the decision rule, and the controls beside it."""
 
+import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -25,45 +27,86 @@ from tfcovid.experiment.control_scores import (
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.inputs import split_dataset
-from tfcovid.metrics.decision import ChosenRule, positive_class
+from tfcovid.metrics.decision import DecisionRule, positive_class
+from tfcovid.metrics.scaling import Scaling
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.metrics.subgroups import inside_parts
 from tfcovid.training import run_record, runtime
 
 
-def score_test_split(
-    config: Config,
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """What was predicted of the test images: of one network, or of those of all folds.
+
+    Attributes:
+      part: manifest rows.
+      labels: class indices int [n].
+      raw: probabilities before calibration, float [n, num_classes].
+      probs: calibrated ones, likewise.
+      decisions: class indices int [n].
+      controls: columns IDENTITY and a column a control, a row an image.
+    """
+
+    part: pd.DataFrame
+    labels: np.ndarray
+    raw: np.ndarray
+    probs: np.ndarray
+    decisions: np.ndarray
+    controls: pd.DataFrame
+
+    def table(self, classes: tuple[str, ...]) -> pd.DataFrame:
+        """Returns the rows of predictions.csv."""
+        return run_record.prediction_table(self.part, classes, self.probs, self.decisions)
+
+
+def predict_test_split(
     model: keras.Model,
-    chosen: ChosenRule,
+    rule: DecisionRule,
     dataset: Dataset,
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
-) -> dict[str, Any]:
-    """Scores the test split, once; writes predictions.csv and metrics.json, returns the latter.
-
-    The controls are those of the folder's control_predictions.csv, where there is one.
-    """
-    rows, rule = dataset.rows("test"), chosen.rule
+) -> Predicted:
+    """Predicts the test split, once; the controls' decisions are those in the folder."""
+    rows = dataset.rows("test")
     logits = model.predict(split_dataset(dataset, "test", preprocessing), verbose=0)
     probs = rule.probabilities(logits)
-    decisions = rule.decide(probs)
     part = dataset.frame.iloc[rows]
-    table = run_record.prediction_table(part, dataset.classes, probs, decisions)
     controls = read_controls(folder) if folder.control_predictions.is_file() else part[IDENTITY]
+    return Predicted(
+        part=part,
+        labels=dataset.labels[rows],
+        raw=Scaling(1.0).probabilities(logits),
+        probs=probs,
+        decisions=rule.decide(probs),
+        controls=controls,
+    )
+
+
+def metrics_of(
+    config: Config, predicted: Predicted, classes: tuple[str, ...], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Returns the content of metrics.json.
+
+    Args:
+      config: of the run.
+      predicted: of every image that was tested.
+      classes: names in the order of the probabilities.
+      notes: on the data, which a reader should know before believing a score on it.
+    """
+    seed, labels = config.run.seed, predicted.labels
     metrics = {
         "task": config.data.task.value,
         "split": config.data.split.value,
         "view": config.data.view.value,
-        **figures_of(config, part, dataset.labels[rows], probs, decisions, dataset.classes),
-        "calibration": before_and_after(rule, logits, dataset.labels[rows]),
-        "controls": control_entries(controls, table, dataset.classes, seed=config.run.seed),
-        "sources_told_apart": source_entries(controls, seed=config.run.seed),
+        **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
+        "calibration": before_and_after(predicted.raw, predicted.probs, labels),
+        "controls": control_entries(
+            predicted.controls, predicted.table(classes), classes, seed=seed
+        ),
+        "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }
     metrics |= predictive_values(config, metrics)
-    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *chosen.doubts]
-    write_csv(table, folder.predictions)
-    run_record.write_json(folder.decision, chosen.record)
-    run_record.write_json(folder.metrics, metrics)
+    metrics["notes"] = [*notes, *few_patient_notes(metrics)]
     return metrics
 
 

@@ -58,8 +58,11 @@ def print_result(
 
 def _title(metrics: Mapping[str, Any]) -> str:
     view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
+    where = metrics["split"] if " " in metrics["split"] else f"{metrics['split']} split"
+    if "folds" in metrics:
+        where = f"each image tested once, in {metrics['folds']} folds"
     return (
-        f"{metrics['task']}, {metrics['split']}{'' if ' ' in metrics['split'] else ' split'}: "
+        f"{metrics['task']}, {where}: "
         f"{words.counted(metrics['n_images'], 'image')} of "
         f"{words.counted(metrics['n_patients'], 'patient')}{view}"
     )
