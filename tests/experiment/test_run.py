@@ -98,7 +98,7 @@ def test_calibration_and_decision_are_recorded_as_they_were_resolved(finished_ru
     assert decision["operating_point"]["chosen"] == "balanced"
     assert decision["log_loss"]["after"] < decision["log_loss"]["before"]
     assert metrics["calibration"]["after"]["ece"] == pytest.approx(metrics["ece"])
-    for found in metrics["calibration"].values():
+    for found in (metrics["calibration"][key] for key in ("before", "after")):
         assert sum(b["n_images"] for b in found["reliability"]) == metrics["n_images"]
     assert "at_prevalence" not in metrics
 

@@ -11,6 +11,7 @@ from tfcovid.metrics.calibration import (
     log_loss,
     probabilities_from_logits,
     reliability_bins,
+    reliability_of_class,
 )
 
 
@@ -103,3 +104,11 @@ def test_log_loss_is_scikit_learns_and_finite_where_a_probability_is_zero():
     labels, probs, _, _ = random_predictions(200)
     assert log_loss(probs, labels) == pytest.approx(metrics.log_loss(labels, probs), rel=1e-9)
     assert 80 < log_loss(np.array([[1.0, 0.0]]), np.array([1])) < 90
+
+
+def test_reliability_of_a_class_is_its_mean_probability_and_its_share():
+    said = np.array([0.05, 0.07, 0.31, 0.39, 0.96])
+    low, middle, high = reliability_of_class(said, np.array([0, 0, 1, 0, 1], bool))
+    assert (low["confidence"], low["accuracy"], low["n_images"]) == (pytest.approx(0.06), 0, 2)
+    assert (middle["confidence"], middle["accuracy"]) == (pytest.approx(0.35), 0.5)
+    assert (high["low"], high["accuracy"]) == (0.9, 1)

@@ -8,7 +8,11 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from tests.report.audit_examples import picture
 from tfcovid.experiment.error_analysis import analyse, pictured
-from tfcovid.metrics.calibration import expected_calibration_error, reliability_bins
+from tfcovid.metrics.calibration import (
+    expected_calibration_error,
+    reliability_bins,
+    reliability_of_class,
+)
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 SIZES = (150, 231, 21)
@@ -82,6 +86,7 @@ def metrics() -> dict[str, Any]:
         "confusion_matrix": matrix.tolist(),
         "intervals": intervals,
         "calibration": {
+            "class": "COVID-19",
             "before": bins(probs**2 / (probs**2).sum(axis=1, keepdims=True), labels),
             "after": bins(probs, labels),
         },
@@ -131,7 +136,13 @@ def bins(probs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Returns made-up figures of calibration and true bins of the reliability diagram."""
     ece = expected_calibration_error(probs, labels)
     bins = reliability_bins(probs, labels)
-    return {"log_loss": 0.2345, "brier": 0.1263, "ece": ece, "reliability": bins}
+    return {
+        "log_loss": 0.2345,
+        "brier": 0.1263,
+        "ece": ece,
+        "reliability": bins,
+        "reliability_of_class": reliability_of_class(probs[:, 2], labels == 2),
+    }
 
 
 def at_prevalence() -> dict[str, Any]:

@@ -27,6 +27,11 @@ def write_board(folder: run_record.RunFolder, classes: Sequence[str]) -> None:
             metrics["calibration"]["after"]["reliability"],
             metrics["calibration"]["before"]["reliability"],
         ),
+        "reliability of " + metrics["calibration"]["class"]: plots.reliability_figure(
+            metrics["calibration"]["after"]["reliability_of_class"],
+            metrics["calibration"]["before"]["reliability_of_class"],
+            of_class=metrics["calibration"]["class"],
+        ),
         "confusion matrix": plots.confusion_matrix_figure(
             np.array(metrics["confusion_matrix"]), classes, "test"
         ),

@@ -1,6 +1,6 @@
 """What is made of the logits: the rule that validation gives, and how well it is calibrated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -57,12 +57,27 @@ def rule_from_logits(config: Config, dataset: Dataset, logits: np.ndarray) -> Ch
 
 
 def before_and_after(
-    raw: np.ndarray, calibrated: np.ndarray, labels: np.ndarray
-) -> dict[str, dict[str, Any]]:
-    """Returns how far probabilities could be believed before calibration, and how far after."""
+    raw: np.ndarray,
+    calibrated: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    operating_class: str | None,
+) -> dict[str, Any]:
+    """Returns how far probabilities could be believed before calibration, and how far after.
+
+    Args:
+      raw: probabilities before it, float [n, num_classes].
+      calibrated: after it.
+      labels: class indices int [n].
+      classes: names in the order of the probabilities.
+      operating_class: the class that thresholds are for, None for the last one.
+    """
+    name = positive_class(classes, operating_class)
+    positive = list(classes).index(name)
     return {
-        "before": calibration_figures(raw, labels),
-        "after": calibration_figures(calibrated, labels),
+        "class": name,
+        "before": calibration_figures(raw, labels, positive=positive),
+        "after": calibration_figures(calibrated, labels, positive=positive),
     }
 
 

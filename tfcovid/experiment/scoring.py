@@ -99,7 +99,9 @@ def metrics_of(
         "split": config.data.split.value,
         "view": config.data.view.value,
         **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
-        "calibration": before_and_after(predicted.raw, predicted.probs, labels),
+        "calibration": before_and_after(
+            predicted.raw, predicted.probs, labels, classes, config.decision.operating_class
+        ),
         "controls": control_entries(
             predicted.controls, predicted.table(classes), classes, seed=seed
         ),

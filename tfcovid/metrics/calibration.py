@@ -53,7 +53,28 @@ def reliability_bins(
       of the largest probability) and accuracy (share of images whose likeliest class is theirs).
     """
     probs = np.asarray(probs, np.float64)
-    confidence, hit = probs.max(axis=1), probs.argmax(axis=1) == np.asarray(labels)
+    return _binned(probs.max(axis=1), probs.argmax(axis=1) == np.asarray(labels), bins)
+
+
+def reliability_of_class(
+    said: np.ndarray, of_class: np.ndarray, bins: int = 10
+) -> list[dict[str, float]]:
+    """Returns what a reliability diagram of one class shows.
+
+    That of the likeliest class says little of a rare one, which seldom is the likeliest.
+
+    Args:
+      said: the class's probability, float [n].
+      of_class: whether an image is of it, bool [n].
+      bins: number of bins of equal width, >= 1.
+
+    Returns:
+      As `reliability_bins`; confidence is the mean probability, accuracy the share of the class.
+    """
+    return _binned(np.asarray(said, np.float64), np.asarray(of_class), bins)
+
+
+def _binned(confidence: np.ndarray, hit: np.ndarray, bins: int) -> list[dict[str, float]]:
     of_bin = _bin_of(confidence, bins)
     return [
         {
@@ -80,13 +101,21 @@ def log_loss(probs: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(of_class, np.finfo(np.float32).tiny)).mean())
 
 
-def calibration_figures(probs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Returns log_loss, brier, ece and the bins of the reliability diagram, ready for JSON."""
+def calibration_figures(probs: np.ndarray, labels: np.ndarray, *, positive: int) -> dict[str, Any]:
+    """Returns log_loss, brier, ece and the bins of the reliability diagrams, ready for JSON.
+
+    Args:
+      probs: float [n, num_classes].
+      labels: class indices int [n].
+      positive: the class that has a diagram of its own.
+    """
+    of_positive = np.asarray(labels) == positive
     return {
         "log_loss": log_loss(probs, labels),
         "brier": brier_score(probs, labels),
         "ece": expected_calibration_error(probs, labels),
         "reliability": reliability_bins(probs, labels),
+        "reliability_of_class": reliability_of_class(probs[:, positive], of_positive),
     }
 
 

@@ -101,6 +101,11 @@ def _figures(
             metrics["calibration"]["after"]["reliability"],
             metrics["calibration"]["before"]["reliability"],
         ),
+        "reliability_of_class": plots.reliability_figure(
+            metrics["calibration"]["after"]["reliability_of_class"],
+            metrics["calibration"]["before"]["reliability_of_class"],
+            of_class=metrics["calibration"]["class"],
+        ),
     }
     if history:
         figures["training"] = plots.training_curves_figure(history)

@@ -160,14 +160,19 @@ def best_epoch(history: Sequence[Mapping[str, Any]]) -> int | None:
 
 @matplotlib.rc_context(STYLE)
 def reliability_figure(
-    after: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
+    after: Sequence[Mapping[str, float]],
+    before: Sequence[Mapping[str, float]] = (),
+    *,
+    of_class: str | None = None,
 ) -> Figure:
-    """Returns how often the likeliest class is right, against how likely it was said to be.
+    """Returns how often a class is the right one, against how likely it was said to be.
 
     Args:
       after: bins of the calibrated probabilities, as `reliability_bins` gives them.
       before: bins of those of the network itself; drawn behind, where there are any.
+      of_class: the class that the bins are of, None for the likeliest of each image.
     """
+    name, right = ("the likeliest class", "right") if of_class is None else (of_class, of_class)
     figure = Figure(figsize=(4.2, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=[4, 1])
     upper.plot([0, 1], [0, 1], ":", color=INK, linewidth=1)
@@ -181,13 +186,13 @@ def reliability_figure(
         upper.scatter(said, came, s=areas, color=color, alpha=0.6, linewidth=0, label=label)
     if before:
         upper.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
-    upper.annotate("right more often than said", (0.03, 0.93), color=INK, alpha=0.7)
-    upper.annotate("right less often than said", (0.97, 0.04), ha="right", color=INK, alpha=0.7)
-    upper.set(ylabel="share that is right", ylim=(-0.03, 1.03))
+    upper.annotate(f"{right} more often than said", (0.03, 0.93), color=INK, alpha=0.7)
+    upper.annotate(f"{right} less often than said", (0.97, 0.04), ha="right", color=INK, alpha=0.7)
+    upper.set(ylabel=f"share that is {right}", ylim=(-0.03, 1.03))
     edges, widths = ([found["low"] for found in after], [f["high"] - f["low"] for f in after])
     heights = [found["n_images"] for found in after]
     lower.bar(edges, heights, widths, align="edge", color=COLORS[0], alpha=0.75)
-    lower.set(xlabel="probability of the likeliest class", ylabel="images", xlim=(-0.03, 1.03))
+    lower.set(xlabel=f"probability of {name}", ylabel="images", xlim=(-0.03, 1.03))
     for axes in (upper, lower):
         axes.grid()
     return figure
