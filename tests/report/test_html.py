@@ -141,7 +141,7 @@ def test_every_table_has_a_caption_and_every_picture_an_alternative(example_page
     tags = [tag for tag, _ in structure(text).tags]
     assert tags.count("table") == tags.count("caption")
     pictures = re.findall(r'role="img" aria-label="([^"]*)"', text)
-    assert len(pictures) == text.count("<svg") == 4
+    assert len(pictures) == text.count("<svg") == 5
     assert "COVID-19 1.00" in pictures[0]
     assert 'lang="en"' in text
 
