@@ -13,6 +13,7 @@ class Task(enum.StrEnum):
     BINARY = enum.auto()
     MULTICLASS = enum.auto()
     PNEUMONIA = enum.auto()
+    PNEUMONIA_CAUSE = enum.auto()
     ETIOLOGY = enum.auto()
     VIRAL = enum.auto()
     LUNG_OPACITY = enum.auto()
@@ -28,6 +29,7 @@ _NUM_CLASSES = {
     Task.BINARY: 2,
     Task.MULTICLASS: 3,
     Task.PNEUMONIA: 2,
+    Task.PNEUMONIA_CAUSE: 3,
     Task.ETIOLOGY: 4,
     Task.VIRAL: 3,
     Task.LUNG_OPACITY: 4,
@@ -197,6 +199,7 @@ class Controls(enum.StrEnum):
     """Which shortcut controls are scored beside the network."""
 
     FEATURES = enum.auto()
+    FULL = enum.auto()
     NONE = enum.auto()
 
 

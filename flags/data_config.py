@@ -24,7 +24,8 @@ class DataConfig(RangeChecked):
       manifest: CSV with a split made earlier, or None; it overrides `split`.
       split: how the images are divided.
       folds: number of folds, >= 2; read under `split` kfold.
-      fold: which fold is the test split, 0..folds-1; read under `split` kfold.
+      fold: which fold is the test split, 0..folds-1, or None for each in turn; read under `split`
+        kfold.
       held_out_source: the source that is tested on, read under `split` leave_one_source_out.
       test_fraction: share of the patients in the test split, in (0, 1); read under
         `split` patient.
@@ -46,7 +47,7 @@ class DataConfig(RangeChecked):
     manifest: pathlib.Path | None = None
     split: choices.Split = choices.Split.PATIENT
     folds: int = within(Interval(2), 5)
-    fold: int = 0
+    fold: int | None = None
     held_out_source: str | None = None
     test_fraction: float = within(BETWEEN_0_AND_1, 0.2)
     validation_fraction: float = within(BETWEEN_0_AND_1, 0.15)
@@ -60,9 +61,15 @@ class DataConfig(RangeChecked):
     max_pixels: int = within(Interval(1, 178_956_970), 100_000_000)
     num_parallel_calls: int = within(AT_LEAST_0, 0)
 
+    @property
+    def every_fold(self) -> bool:
+        """Whether each fold is the test split in turn, and a network is trained for each."""
+        return self.manifest is None and self.split is choices.Split.KFOLD and self.fold is None
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.split is choices.Split.KFOLD and not 0 <= self.fold < self.folds:
+        one = self.fold if self.split is choices.Split.KFOLD else None
+        if one is not None and not 0 <= one < self.folds:
             raise ValueError(
                 f"--fold={self.fold}: expected 0..{self.folds - 1}, because --folds={self.folds}"
             )

@@ -18,9 +18,10 @@ TASK = absl_flags.DEFINE_enum_class(
     _DEFAULTS.task,
     choices.Task,
     "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
-    "COVID-19), pneumonia (Normal, Pneumonia), etiology (Normal, Bacterial, Viral, COVID-19), "
-    "viral (Normal, Viral, COVID-19), lung_opacity (Normal, Lung opacity, Viral, COVID-19) or "
-    "source (which data set an image is from: a control).",
+    "COVID-19), pneumonia (Normal, Pneumonia), pneumonia_cause (Normal, Bacterial, Viral), "
+    "etiology (Normal, Bacterial, Viral, COVID-19), viral (Normal, Viral, COVID-19), "
+    "lung_opacity (Normal, Lung opacity, Viral, COVID-19) or source (which data set an image is "
+    "from: a control).",
 )
 MANIFEST = absl_flags.DEFINE_string(
     "manifest",
@@ -33,7 +34,8 @@ SPLIT = absl_flags.DEFINE_enum_class(
     None,
     choices.Split,
     "How the images are divided: patient (by patient, stratified; the default), official "
-    "(the data set's own test split), kfold (fold --fold of --folds is the test split) or "
+    "(the data set's own test split), kfold (each of --folds is tested by a network trained on the "
+    "others, and the predictions are pooled; --fold trains one) or "
     "leave_one_source_out (--held_out_source is the test split).",
 )
 FOLDS = absl_flags.DEFINE_integer(
@@ -42,7 +44,7 @@ FOLDS = absl_flags.DEFINE_integer(
 FOLD = absl_flags.DEFINE_integer(
     "fold",
     None,
-    f"The fold that is the test split under --split=kfold, from 0 (default: {_DEFAULTS.fold}).",
+    "The one fold that is the test split under --split=kfold, from 0 (default: each in turn).",
 )
 HELD_OUT_SOURCE = absl_flags.DEFINE_string(
     "held_out_source", None, "The source tested on under --split=leave_one_source_out."

@@ -17,8 +17,10 @@ CONTROLS = absl_flags.DEFINE_enum_class(
     "controls",
     _DEFAULTS.controls,
     choices.Controls,
-    "Shortcut controls scored beside the network: features (models on histogram, border and "
-    "thumbnail features), or none.",
+    "Shortcut controls scored beside the network: features (linear probes of the histogram, the "
+    "border, a thumbnail, and of the network's own features with the lungs painted over), full "
+    "(networks trained on the painted images and on the sources as well, which takes up to four "
+    "times as long), or none.",
 )
 SYSTEM = absl_flags.DEFINE_string(
     "system",

@@ -56,7 +56,10 @@ def test_images_that_the_run_was_trained_on_are_left_out_and_counted(finished_ru
     assert metrics["n_images"] == (manifest["split"] == "test").sum()
     (note,) = [note for note in metrics["notes"] if "left out" in note]
     assert note.startswith(f"{(manifest['split'] != 'test').sum()} of {len(manifest)} images")
-    assert metrics["controls"] == {}
+    ours = json.loads((finished_run / "metrics.json").read_text())
+    for name, control in ours["controls"].items():  # the same images, the same fitted controls
+        there = metrics["controls"][name]
+        assert there["balanced_accuracy"] == pytest.approx(control["balanced_accuracy"])
 
 
 def test_data_set_without_a_class_is_scored_and_says_so(finished_run, tmp_path):

@@ -24,6 +24,8 @@ CONTRACT_FILES = (
     "history.csv",
     "decision.json",
     "predictions.csv",
+    "control_predictions.csv",
+    "controls/probes.npz",
     "metrics.json",
     "report.html",
     "checkpoints/model.keras",
@@ -62,7 +64,13 @@ def test_metrics_have_the_figures_of_the_contract_with_intervals_beside(finished
         assert interval["low"] <= interval["high"]
         assert interval["n_patients"] > 0
     assert np.sum(metrics["confusion_matrix"]) == metrics["n_images"]
-    assert set(metrics["controls"]) == {"histogram", "border_only", "thumbnail_32"}
+    assert set(metrics["controls"]) == {
+        "histogram",
+        "border_only",
+        "thumbnail_32",
+        "border_only_features",
+        "lungs_hidden_features",
+    }
 
 
 def test_metrics_are_those_of_the_predictions_file(finished_run):
@@ -238,7 +246,13 @@ def test_run_again_from_its_own_flag_file_is_the_same_run(finished_run, tmp_path
     [
         ("--task=binary", "--loss=focal", "--focal_alpha=0.8", "--imbalance=none"),
         ("--task=pneumonia", "--loss=ce", "--imbalance=weighted_sampling"),
-        ("--task=etiology", "--loss=ce", "--imbalance=effective_number", "--split=kfold"),
+        (
+            "--task=etiology",
+            "--loss=ce",
+            "--imbalance=effective_number",
+            "--split=kfold",
+            "--fold=3",
+        ),
         ("--task=viral", "--focal_alpha=inverse_frequency", "--imbalance=none", "--cache=none"),
         ("--task=pneumonia", "--split=official", "--view=border_only", "--controls=none"),
     ],

@@ -39,9 +39,19 @@ def test_control_sentence_admits_a_model_that_is_not_better(model):
     assert sentence.endswith("the model is not above it.")
 
 
-def test_strongest_control_is_the_one_with_the_highest_score():
-    assert words.strongest_control(examples.metrics()) == "thumbnail_32"
-    assert words.strongest_control({"controls": {}}) is None
+def test_what_is_left_is_told_of_the_best_control_that_sees_no_lungs():
+    metrics = examples.metrics()
+    sentence = words.left_sentence(metrics)
+    border = metrics["controls"]["border_only"]
+    assert "the border around the lungs reaches" in sentence
+    share = (border["balanced_accuracy"] - 1 / 3) / (metrics["balanced_accuracy"] - 1 / 3)
+    assert f"reaches {100 * share:.0f} %" in sentence
+    assert words.number(border["above"]["difference"]) in sentence
+    assert "may be nothing" not in sentence
+    border["above"]["low"] = -0.01
+    assert "may be nothing" in words.left_sentence(metrics)
+    assert words.left_sentence(metrics | {"balanced_accuracy": 0.3}).startswith("The score is not")
+    assert words.left_sentence(metrics | {"controls": {}}) == ""
 
 
 def test_interval_legend_names_level_and_every_method():

@@ -5,6 +5,7 @@ training starts. That pass also finds every file that does not decode, so that
 none of them comes as a surprise in the middle of an epoch.
 """
 
+import copy
 import math
 import os
 import shutil
@@ -18,7 +19,7 @@ import tensorflow as tf
 
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode_files import Outcome, decode_files, is_dicom_file
-from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.preprocess import Preprocessing, apply_view
 
 CACHES = ("auto", "memory", "disk", "none")
 _MIB = 2**20
@@ -55,6 +56,7 @@ class ImageStore:
         self._paths = list(paths)
         self._preprocessing = preprocessing
         self._pixels = pixels
+        self._view = "full"
 
     @classmethod
     def load(
@@ -163,6 +165,15 @@ class ImageStore:
         Returns:
           uint8 [batch, image_size, image_size, 1].
         """
+        return apply_view(self._fetch(indices), self._view)
+
+    def seen_through(self, view: str) -> "ImageStore":
+        """Returns the same images, not copied, painted over at each use as `apply_view` does."""
+        painted = copy.copy(self)
+        painted._view = view
+        return painted
+
+    def _fetch(self, indices):
         if self._pixels is None:
             paths = tf.gather(tf.constant(self._paths), indices)
             square = tf.TensorSpec((self.image_size, self.image_size, 1), tf.uint8)

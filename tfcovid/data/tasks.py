@@ -89,6 +89,11 @@ PNEUMONIA = TaskLabels(
     class_of=_class_of({"Normal": (Finding.NORMAL,), "Pneumonia": PNEUMONIAS}),
     positive="Pneumonia",
 )
+PNEUMONIA_CAUSE = TaskLabels(
+    name="pneumonia_cause",
+    classes=("Normal", "Bacterial", "Viral"),
+    class_of=_class_of({"Normal": (Finding.NORMAL,), "Bacterial": BACTERIA, "Viral": VIRUSES}),
+)
 ETIOLOGY = TaskLabels(
     name="etiology",
     classes=("Normal", "Bacterial", "Viral", "COVID-19"),
@@ -125,6 +130,7 @@ TASK_LABELS: dict[str, TaskLabels] = {
     "binary": BINARY,
     "multiclass": MULTICLASS,
     "pneumonia": PNEUMONIA,
+    "pneumonia_cause": PNEUMONIA_CAUSE,
     "etiology": ETIOLOGY,
     "viral": VIRAL,
     "lung_opacity": LUNG_OPACITY,

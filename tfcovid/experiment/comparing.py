@@ -31,6 +31,7 @@ from tfcovid.experiment.comparison_folder import (
     images_digest,
 )
 from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
+from tfcovid.experiment.control_fitting import pixel_features
 from tfcovid.experiment.finetuned_cells import run_finetuned_cells
 from tfcovid.experiment.frozen_features import (
     System,
@@ -39,7 +40,6 @@ from tfcovid.experiment.frozen_features import (
     refuse_seen_images,
 )
 from tfcovid.experiment.run import free_name, settle
-from tfcovid.experiment.scoring import features_of as control_features
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables
 from tfcovid.report.compare_page import write_comparison
@@ -164,12 +164,12 @@ def run_controls(
     console: rich.console.Console,
 ) -> list[dict[str, Any]]:
     """Returns what probes without anatomy score, for each task and setting."""
-    every = np.arange(len(pool.dataset.frame))
+    images, index = pool.dataset.images, pool.dataset.image_index
     found: list[dict[str, Any]] = []
     total = len(compared_controls()) * len(comparison.tasks) * len(comparison.settings)
     with counting_bar(console, "controls") as progress:
         for control in compared_controls():
-            seen = control_features(control, pool.dataset, every)
+            seen = pixel_features(control.features, images, index)
             for task in comparison.tasks:
                 for setting in comparison.settings:
                     progress(len(found), total)

@@ -15,12 +15,11 @@ from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.calibration import calibration_figures
 from tfcovid.metrics.decision import (
     ChosenRule,
-    DecisionRule,
     choose_decision_rule,
     positive_class,
 )
 from tfcovid.metrics.prevalence import at_prevalence
-from tfcovid.metrics.scaling import Scaling, prior_shift
+from tfcovid.metrics.scaling import prior_shift
 
 
 def check_operating_class(config: Config, dataset: Dataset) -> None:
@@ -58,13 +57,12 @@ def rule_from_logits(config: Config, dataset: Dataset, logits: np.ndarray) -> Ch
 
 
 def before_and_after(
-    rule: DecisionRule, logits: np.ndarray, labels: np.ndarray
+    raw: np.ndarray, calibrated: np.ndarray, labels: np.ndarray
 ) -> dict[str, dict[str, Any]]:
     """Returns how far probabilities could be believed before calibration, and how far after."""
-    raw = Scaling(1.0).probabilities(logits)
     return {
         "before": calibration_figures(raw, labels),
-        "after": calibration_figures(rule.probabilities(logits), labels),
+        "after": calibration_figures(calibrated, labels),
     }
 
 

@@ -10,6 +10,7 @@ import rich.console
 import tensorflow as tf
 
 from flags import config_json
+from flags.config import Config
 from tfcovid.console import counting_bar, open_console
 from tfcovid.data.decode_files import Outcome
 from tfcovid.data.manifest import write_csv
@@ -19,10 +20,11 @@ from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.decisions import predictive_values
-from tfcovid.experiment.error_analysis import analyse
+from tfcovid.experiment.external_controls import controls_on
+from tfcovid.experiment.scoring import figures_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.external import drops
-from tfcovid.metrics.score import few_patient_notes, score
+from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import (
     Prediction,
@@ -70,6 +72,11 @@ def evaluate_run(
         raise ValueError(
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
+    if "folds" in run_record.read_json(folder.metrics):
+        raise ValueError(
+            f"--workdir={workdir}: a cross-validation has a model for each fold; expected one of "
+            f"{workdir / 'fold-0'} and the others"
+        )
     classes = run_record.read_json(folder.labels)
     task_labels = task_labels_of(run_record.read_json(folder.metrics)["task"], classes)
     config = config_json.from_dict(run_record.read_json(folder.config))
@@ -95,9 +102,10 @@ def evaluate_run(
         )
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
-    metrics, table = score_predictions(
-        target.frame, predictions, task_labels.classes, seed=config.run.seed
-    )
+    metrics, table = score_predictions(config, target.frame, predictions, task_labels.classes)
+    metrics["controls"] = target.controls
+    if data_dir is not None:
+        metrics |= controls_on(folder, target, table, seed=config.run.seed, console=console)
     notes = [*target.notes, *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,
@@ -105,7 +113,6 @@ def evaluate_run(
         "view": run_record.read_json(folder.preprocessing)["view"],
         **metrics,
         **predictive_values(config, metrics, prevalence),
-        "controls": target.controls,
         "notes": list(dict.fromkeys(notes)),
     }
     if data_dir is not None:
@@ -180,26 +187,18 @@ def leave_out_failed(
 
 
 def score_predictions(
-    frame: pd.DataFrame, predictions: list[Prediction], classes: tuple[str, ...], *, seed: int
+    config: Config, frame: pd.DataFrame, predictions: list[Prediction], classes: tuple[str, ...]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Returns the figures and the table of predictions.
 
     Args:
+      config: of the run.
       frame: manifest rows, in the order of the predictions.
       predictions: one a row, none failed.
       classes: names in the order of the probabilities.
-      seed: of the bootstrap.
     """
     probs = np.array([list(prediction.probabilities.values()) for prediction in predictions])
     decisions = np.array([classes.index(str(p.decision)) for p in predictions])
     labels = frame["label"].map(classes.index).to_numpy(np.int64)
-    figures = score(
-        labels,
-        probs,
-        decisions,
-        frame["group_id"].to_numpy(),
-        classes,
-        seed=seed,
-    )
-    figures |= analyse(frame, labels, probs, decisions, classes, seed=seed)
+    figures = figures_of(config, frame, labels, probs, decisions, classes)
     return figures, run_record.prediction_table(frame, classes, probs, decisions)

@@ -178,7 +178,7 @@ def split_asked_for(config: Config, task_labels: TaskLabels) -> Callable[[Manife
         test_fraction=data.test_fraction,
         validation_fraction=data.validation_fraction,
         folds=data.folds,
-        fold=data.fold,
+        fold=data.fold or 0,  # where each is tested in turn, `folds` makes the others
         held_out_source=data.held_out_source,
         seed=config.run.seed,
     )

@@ -1,105 +1,199 @@
-"""The figures of a run: the decision rule, the test split, the controls beside it."""
+"""The figures of a run: the test split under the decision rule, and the controls beside it."""
 
 import dataclasses
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+import pandas as pd
+import rich.console
 
 from flags import choices
 from flags.config import Config
-from tfcovid.controls.probes import Control, balanced_accuracy, controls_for, probe_decisions
+from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
-from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.control_fitting import fit_controls
+from tfcovid.experiment.control_networks import train_control_networks
+from tfcovid.experiment.control_scores import (
+    IDENTITY,
+    control_entries,
+    decide_controls,
+    source_entries,
+)
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.inputs import split_dataset
-from tfcovid.metrics.decision import ChosenRule
-from tfcovid.metrics.intervals import balanced_accuracy_interval
+from tfcovid.metrics.decision import DecisionRule, positive_class
+from tfcovid.metrics.scaling import Scaling
 from tfcovid.metrics.score import few_patient_notes, score
-from tfcovid.training import run_record
+from tfcovid.metrics.subgroups import inside_parts
+from tfcovid.training import run_record, runtime
 
-CONTROL_CHUNK = 512
+
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """What was predicted of the test images: of one network, or of those of all folds.
+
+    Attributes:
+      part: manifest rows.
+      labels: class indices int [n].
+      raw: probabilities before calibration, float [n, num_classes].
+      probs: calibrated ones, likewise.
+      decisions: class indices int [n].
+      controls: columns IDENTITY and a column a control, a row an image.
+    """
+
+    part: pd.DataFrame
+    labels: np.ndarray
+    raw: np.ndarray
+    probs: np.ndarray
+    decisions: np.ndarray
+    controls: pd.DataFrame
+
+    def table(self, classes: tuple[str, ...]) -> pd.DataFrame:
+        """Returns the rows of predictions.csv."""
+        return run_record.prediction_table(self.part, classes, self.probs, self.decisions)
 
 
-def score_test_split(
-    config: Config,
+def predict_test_split(
     model: keras.Model,
-    chosen: ChosenRule,
+    rule: DecisionRule,
     dataset: Dataset,
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
-) -> dict[str, Any]:
-    """Scores the test split, once; writes predictions.csv and metrics.json, returns the latter."""
-    rows, rule = dataset.rows("test"), chosen.rule
+) -> Predicted:
+    """Predicts the test split, once; the controls' decisions are those in the folder."""
+    rows = dataset.rows("test")
     logits = model.predict(split_dataset(dataset, "test", preprocessing), verbose=0)
     probs = rule.probabilities(logits)
-    decisions = rule.decide(probs)
     part = dataset.frame.iloc[rows]
+    controls = read_controls(folder) if folder.control_predictions.is_file() else part[IDENTITY]
+    return Predicted(
+        part=part,
+        labels=dataset.labels[rows],
+        raw=Scaling(1.0).probabilities(logits),
+        probs=probs,
+        decisions=rule.decide(probs),
+        controls=controls,
+    )
+
+
+def metrics_of(
+    config: Config, predicted: Predicted, classes: tuple[str, ...], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Returns the content of metrics.json.
+
+    Args:
+      config: of the run.
+      predicted: of every image that was tested.
+      classes: names in the order of the probabilities.
+      notes: on the data, which a reader should know before believing a score on it.
+    """
+    seed, labels = config.run.seed, predicted.labels
     metrics = {
         "task": config.data.task.value,
         "split": config.data.split.value,
         "view": config.data.view.value,
-        **score(
-            dataset.labels[rows],
-            probs,
-            decisions,
-            part["group_id"].to_numpy(),
-            dataset.classes,
-            seed=config.run.seed,
+        **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
+        "calibration": before_and_after(predicted.raw, predicted.probs, labels),
+        "controls": control_entries(
+            predicted.controls, predicted.table(classes), classes, seed=seed
         ),
-        "calibration": before_and_after(rule, logits, dataset.labels[rows]),
-        "controls": score_controls(config, dataset),
+        "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }
     metrics |= predictive_values(config, metrics)
-    metrics |= analyse(
-        part, dataset.labels[rows], probs, decisions, dataset.classes, seed=config.run.seed
-    )
-    metrics["notes"] = [*dataset.notes, *few_patient_notes(metrics), *chosen.doubts]
-    write_csv(
-        run_record.prediction_table(part, dataset.classes, probs, decisions), folder.predictions
-    )
-    run_record.write_json(folder.decision, chosen.record)
-    run_record.write_json(folder.metrics, metrics)
+    metrics["notes"] = [*notes, *few_patient_notes(metrics)]
     return metrics
 
 
-def score_controls(config: Config, dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """Returns what models that see no anatomy score on the test split; empty for 'none'."""
-    if config.run.controls is choices.Controls.NONE:
-        return {}
-    return {
-        control.name: score_control(control, dataset, seed=config.run.seed)
-        for control in controls_for(dataclasses.astuple(LUNG_BOX))
-    }
+def figures_of(
+    config: Config,
+    part: pd.DataFrame,
+    labels: np.ndarray,
+    probs: np.ndarray,
+    decisions: np.ndarray,
+    classes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Returns every figure of some predictions, and what they are wrong about.
 
-
-def score_control(control: Control, dataset: Dataset, *, seed: int) -> dict[str, Any]:
-    """Returns what one probe scores on the test split, with its interval."""
-    train, test = dataset.rows("train"), dataset.rows("test")
-    decisions = probe_decisions(
-        features_of(control, dataset, train),
-        dataset.labels[train],
-        features_of(control, dataset, test),
-        seed=seed,
-    )
-    labels = dataset.labels[test]
-    groups = dataset.frame["group_id"].to_numpy()[test]
+    Args:
+      config: of the run.
+      part: manifest rows of the images.
+      labels: class indices int [n].
+      probs: calibrated probabilities float [n, num_classes].
+      decisions: class indices int [n].
+      classes: names in the order of the probabilities.
+    """
+    groups, seed = part["group_id"].to_numpy(), config.run.seed
     return {
-        "sees": control.sees,
-        "balanced_accuracy": balanced_accuracy(labels, decisions),
-        "interval": balanced_accuracy_interval(
-            labels, decisions, groups, num_classes=len(dataset.classes), seed=seed
+        **score(labels, probs, decisions, groups, classes, seed=seed),
+        **analyse(part, labels, probs, decisions, classes, seed=seed),
+        "inside_sources": inside_parts(
+            labels,
+            probs,
+            decisions,
+            groups,
+            classes,
+            parts=part["source"].fillna("").to_numpy(str),
+            positive=positive_class(classes, config.decision.operating_class),
+            seed=seed,
         ),
     }
 
 
-def features_of(control: Control, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """Returns a control's features of some rows, a few images in memory at a time."""
-    index = dataset.image_index[rows]
-    chunks = [index[i : i + CONTROL_CHUNK] for i in range(0, len(index), CONTROL_CHUNK)]
-    return np.concatenate(
-        [control.features(dataset.images.fetch(tf.constant(chunk)).numpy()) for chunk in chunks]
+def run_controls(
+    config: Config,
+    model: keras.Model,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    weights: pathlib.Path | None,
+    machine: runtime.Runtime,
+    folder: run_record.RunFolder,
+    console: rich.console.Console,
+) -> None:
+    """Fits the controls that are asked for, and writes what they decide on the test split.
+
+    Args:
+      config: of the run.
+      model: the trained classifier.
+      dataset: of the run.
+      preprocessing: of the run.
+      weights: what the run started from, or None.
+      machine: precision and devices.
+      folder: of the run.
+      console: for progress.
+    """
+    asked = config.run.controls
+    if asked is choices.Controls.NONE:
+        return
+    rows = dataset.rows("test")
+    with counting_bar(console, "controls") as progress:
+        fitted = fit_controls(
+            model, dataset, preprocessing, seed=config.run.seed, progress=progress
+        )
+    folder.controls.mkdir()
+    fitted.save(folder.probes)
+    table = decide_controls(
+        fitted,
+        model,
+        dataset.images,
+        dataset.image_index[rows],
+        dataset.frame.iloc[rows],
+        preprocessing,
+        dataset.classes,
     )
+    if asked is choices.Controls.FULL:
+        found = train_control_networks(
+            config, dataset, preprocessing, weights, machine, folder, console
+        )
+        table = table.assign(**found)
+    write_csv(table, folder.control_predictions)
+
+
+def read_controls(folder: run_record.RunFolder) -> pd.DataFrame:
+    """Returns what the controls of a run decided on its test split."""
+    return pd.read_csv(folder.control_predictions, dtype=str, keep_default_na=False, na_values=[""])

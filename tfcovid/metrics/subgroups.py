@@ -53,6 +53,64 @@ def subgroup_figures(
     return found
 
 
+def inside_parts(
+    labels: np.ndarray,
+    probs: np.ndarray,
+    decisions: np.ndarray,
+    groups: np.ndarray,
+    classes: Sequence[str],
+    *,
+    parts: np.ndarray,
+    positive: str,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Returns how one class is told from the rest inside each part, where both have images.
+
+    Where a class comes from another source than the rest, its figures over all images are partly
+    those of telling the sources apart; inside one source they are not.
+
+    Args:
+      labels: class indices int [n].
+      probs: probabilities float [n, num_classes].
+      decisions: class indices int [n].
+      groups: group ids [n]: images of one patient share one.
+      classes: names in the order of the probabilities.
+      parts: name of each image's part, such as its source, [n]; "" where it is unknown.
+      positive: the class.
+      seed: of the bootstrap.
+
+    Returns:
+      For each part in which at least two groups have the class and two have not: class, n_images
+      and n_patients of the class, n_other_images and n_other_patients, recall, specificity,
+      auroc, and the intervals of these. Empty where all images are of one part.
+    """
+    index, found = list(classes).index(positive), {}
+    if np.unique(parts).size < 2:
+        return {}
+    for name in sorted(set(parts) - {""}):
+        here = parts == name
+        of_class = labels[here] == index
+        patients = [np.unique(groups[here][side]).size for side in (of_class, ~of_class)]
+        if min(patients) < 2:
+            continue
+        taken = (labels[here], probs[here], decisions[here])
+        figures = classification_metrics(*taken, classes)["per_class"][positive]
+        intervals = group_bootstrap(*taken, groups[here], classes, seed=seed)
+        keys = {key: f"per_class.{positive}.{key}" for key in ("recall", "specificity", "auroc")}
+        found[str(name)] = {
+            "class": positive,
+            "n_images": int(of_class.sum()),
+            "n_patients": patients[0],
+            "n_other_images": int((~of_class).sum()),
+            "n_other_patients": patients[1],
+            **{key: figures[key] for key in keys},
+            "intervals": {
+                key: intervals[place] for key, place in keys.items() if place in intervals
+            },
+        }
+    return found
+
+
 def _figures_of(
     part: np.ndarray,
     labels: np.ndarray,

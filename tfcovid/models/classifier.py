@@ -9,6 +9,9 @@ from tfcovid.models.layers import image_input
 HEAD_LAYER = "logits"
 """Name of the linear layer that is the head."""
 
+POOL_LAYER = "pool"
+"""Name of the layer that gives the pooled features."""
+
 
 def build_classifier(
     *,
@@ -51,7 +54,7 @@ def build_classifier(
     features = build_backbone(
         backbone, image_size=image_size, channels=channels, batch_norm=batch_norm, name="backbone"
     )(image)
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(features)
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL_LAYER)(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="dropout")(x)
     head = keras.layers.Dense(num_outputs, dtype="float32", name=HEAD_LAYER)
     model = keras.Model(image, head(x), name=name)

@@ -32,6 +32,7 @@ def write_report(
     notes: Sequence[str],
     pictures: Mapping[str, bytes],
     command: str,
+    folds: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Writes the page, whole or not at all.
 
@@ -49,6 +50,8 @@ def write_report(
       notes: what a reader must know besides the notes in metrics.
       pictures: of the images in metrics' errors, PNG files by image id; one without has none.
       command: what was typed.
+      folds: of a cross-validation fold, page, n_images, n_patients, balanced_accuracy, interval,
+        temperature, rule, thresholds of each fold; decision then holds what they share.
 
     Raises:
       jinja2.UndefinedError: if an entry that the page shows is missing.
@@ -77,6 +80,7 @@ def write_report(
         config=config,
         environment=environment,
         decision=decision,
+        folds=folds,
         command=command,
         again=_again(path.parent),
     )

@@ -58,8 +58,11 @@ def print_result(
 
 def _title(metrics: Mapping[str, Any]) -> str:
     view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
+    where = metrics["split"] if " " in metrics["split"] else f"{metrics['split']} split"
+    if "folds" in metrics:
+        where = f"each image tested once, in {metrics['folds']} folds"
     return (
-        f"{metrics['task']}, {metrics['split']}{'' if ' ' in metrics['split'] else ' split'}: "
+        f"{metrics['task']}, {where}: "
         f"{words.counted(metrics['n_images'], 'image')} of "
         f"{words.counted(metrics['n_patients'], 'patient')}{view}"
     )
@@ -77,22 +80,29 @@ def _headline(metrics: Mapping[str, Any]) -> rich.table.Table:
 
 
 def _print_controls(console: Console, metrics: Mapping[str, Any]) -> None:
-    strongest = words.strongest_control(metrics)
-    if strongest is None:
+    if not metrics["controls"]:
         _show(console, Text(f"\n{words.NO_CONTROLS}", "yellow"))
+        _print_sentences(console, words.inside_sentences(metrics))
         return
     _heading(console, "Controls: balanced accuracy on the same images")
-    table = _table("sees only", "", "", "model above it by")
+    table = _table("sees only", "", "", "model above it by", "")
     for control in metrics["controls"].values():
-        reached = control["balanced_accuracy"]
+        above = control["above"]
         table.add_row(
-            Text(control["sees"]),
-            Text(words.number(reached)),
+            Text(words.control_label(control)),
+            Text(words.number(control["balanced_accuracy"])),
             Text(words.interval(control.get("interval")), "dim"),
-            Text(f"{metrics['balanced_accuracy'] - reached:+.2f}"),
+            Text(f"{above['difference']:+.2f}"),
+            Text(words.interval(above, dash=" to "), "dim"),
         )
     _show(console, table)
-    _show(console, Text(words.control_sentence(metrics, strongest), "bold"))
+    _show(console, Text(words.left_sentence(metrics), "bold"))
+    _print_sentences(console, [*words.source_sentences(metrics), *words.inside_sentences(metrics)])
+
+
+def _print_sentences(console: Console, sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        _show(console, Text(sentence))
 
 
 def _class_table(metrics: Mapping[str, Any]) -> rich.table.Table:

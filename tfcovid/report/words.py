@@ -83,13 +83,74 @@ def control_sentence(metrics: Metrics, name: str) -> str:
       name: a key of its `controls`.
     """
     control, model = metrics["controls"][name], metrics["balanced_accuracy"]
-    sees, reached = control["sees"], control["balanced_accuracy"]
-    comma = "," if "," in sees else ""
+    reached = control["balanced_accuracy"]
+    comma = "," if "," in control["sees"] else ""
     return (
-        f"Of the {number(model)} balanced accuracy, a probe that sees only {sees}{comma} reaches "
+        f"Of the {number(model)} balanced accuracy, {control_name(control)}{comma} reaches "
         f"{number(reached)} (chance {number(chance(metrics))})"
         f"{_how_far_above(model - reached, overlap=_overlap(metrics, control))}"
     )
+
+
+def control_name(control: Mapping[str, Any]) -> str:
+    """Returns what a control is, such as "a probe that sees only the border"."""
+    return f"a {control['model']} that sees only {control['sees']}"
+
+
+def control_label(control: Mapping[str, Any]) -> str:
+    """Returns what a control sees, and what looks at it where it is no probe."""
+    return control["sees"] + ("" if control["model"] == "probe" else f" ({control['model']})")
+
+
+def left_sentence(metrics: Metrics) -> str:
+    """Returns what part of the score the controls without lungs leave; "" without controls.
+
+    Args:
+      metrics: the content of metrics.json.
+    """
+    controls = metrics["controls"]
+    blind = [name for name, control in controls.items() if not control["lungs"]]
+    if not blind:
+        return ""
+    best = controls[max(blind, key=lambda name: controls[name]["balanced_accuracy"])]
+    reached, at_chance = best["balanced_accuracy"], chance(metrics)
+    above, left = metrics["balanced_accuracy"] - at_chance, best["above"]
+    if above <= 0:
+        return "The score is not above chance: there is nothing that the controls could explain."
+    share = min(max((reached - at_chance) / above, 0), 1)
+    between = f"{number(left['low'])} to {number(left['high'])}"
+    may_be_none = ", which may be nothing" if left["low"] <= 0 else ""
+    return (
+        f"Of the {number(above)} above chance, {control_name(best)} reaches {100 * share:.0f} %; "
+        f"what is left for the lungs is {number(left['difference'])} ({between}){may_be_none}."
+    )
+
+
+def inside_sentences(metrics: Metrics) -> list[str]:
+    """Returns how the class of interest is told from the rest inside each source, in words."""
+    sentences = []
+    for source, found in metrics.get("inside_sources", {}).items():
+        figures = ", ".join(
+            f"{name} {number(found[key])} ({interval(found['intervals'].get(key))})"
+            for key, name in (("auroc", "AUROC"), ("recall", "sensitivity"), ("specificity",) * 2)
+        )
+        sentences.append(
+            f"{found['class']} inside {source} alone: {figures}; "
+            f"{counted(found['n_images'], 'image')} of "
+            f"{counted(found['n_patients'], 'patient')} against {found['n_other_images']:,} of "
+            f"{found['n_other_patients']:,}."
+        )
+    return sentences
+
+
+def source_sentences(metrics: Metrics) -> list[str]:
+    """Returns how well the sources of the images can be told apart, in words."""
+    return [
+        f"Which source an image is from, {found['model']} tells at "
+        f"{number(found['balanced_accuracy'])} ({interval(found['interval'])}), "
+        f"chance {number(found['chance'])}."
+        for found in metrics.get("sources_told_apart", {}).values()
+    ]
 
 
 def prevalence_sentence(metrics: Metrics, *, dash: str = "-") -> str:
@@ -133,12 +194,6 @@ def drop_sentence(metrics: Metrics) -> str:
     )
 
 
-def strongest_control(metrics: Metrics) -> str | None:
-    """Returns the name of the control with the highest score, None without controls."""
-    controls = metrics["controls"]
-    return max(controls, key=lambda name: controls[name]["balanced_accuracy"], default=None)
-
-
 def all_notes(metrics: Metrics, notes: Sequence[str] = ()) -> list[str]:
     """Returns the notes of the metrics and further ones, each once, in order."""
     return list(dict.fromkeys([*metrics.get("notes", ()), *notes]))
@@ -157,7 +212,8 @@ def _overlap(metrics: Metrics, control: Mapping[str, Any]) -> bool:
 
 
 def _control_intervals(metrics: Metrics) -> list[Mapping[str, Any]]:
-    return [c["interval"] for c in metrics["controls"].values() if c.get("interval")]
+    found = [*metrics["controls"].values(), *metrics.get("sources_told_apart", {}).values()]
+    return [c["interval"] for c in found if c.get("interval")]
 
 
 def _distinct(intervals: Iterable[Mapping[str, Any]], key: str) -> list[Any]:

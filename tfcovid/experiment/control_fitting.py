@@ -1,0 +1,210 @@
+"""The controls of a run: what models that see no lungs, or hardly any, learn from its training."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcovid.controls.probes import Probe, class_of_each_source, controls_for, fit_probe
+from tfcovid.data.dataset import Dataset
+from tfcovid.data.image_store import ImageStore
+from tfcovid.data.pipeline import evaluation_dataset
+from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
+from tfcovid.experiment.inputs import EVALUATION_BATCH
+from tfcovid.models.classifier import POOL_LAYER
+from tfcovid.whole_file import whole_file
+
+CHUNK = 512
+SOURCE_CLASSIFIER = "source_classifier"
+SOURCE_ALONE = "source_alone"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sight:
+    """What a control sees.
+
+    Attributes:
+      sees: for the reader, in one phrase.
+      model: what looks at it: a linear probe, a network, a table.
+      view: of the images, where the network's own features are probed or a network is trained.
+      lungs: whether it sees them at all; what sees none says what a score owes to other things.
+    """
+
+    sees: str
+    model: str = "probe"
+    view: str | None = None
+    lungs: bool = False
+
+
+PIXEL_CONTROLS = controls_for(dataclasses.astuple(LUNG_BOX))
+HIDDEN_VIEWS = {
+    "border_only": "the border around the lungs",
+    "lungs_hidden": "the image with the lungs painted gray",
+}
+SIGHTS: dict[str, Sight] = {
+    **{c.name: Sight(c.sees, lungs=c.name == "thumbnail_32") for c in PIXEL_CONTROLS},
+    **{
+        f"{view}_features": Sight(f"{sees}, by the network's own features", view=view)
+        for view, sees in HIDDEN_VIEWS.items()
+    },
+    **{
+        f"{view}_network": Sight(sees, model="network", view=view)
+        for view, sees in HIDDEN_VIEWS.items()
+    },
+    SOURCE_ALONE: Sight("the name of the data set", model="table"),
+}
+"""Every control of a score, by its key in metrics.json."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedControls:
+    """What was learned from the training split, to be asked about other images.
+
+    Attributes:
+      probes: of pixels and of features, by name; that of `SOURCE_CLASSIFIER` tells sources apart.
+      sources: names in the order of its classes; empty where there is no such probe.
+      class_of_source: what is decided where the source alone is known; empty likewise.
+    """
+
+    probes: Mapping[str, Probe]
+    sources: tuple[str, ...]
+    class_of_source: Mapping[str, int]
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes them as one .npz file of plain arrays, whole or not at all."""
+        arrays = {
+            f"{name}/{field}": value
+            for name, probe in self.probes.items()
+            for field, value in dataclasses.asdict(probe).items()
+        }
+        with whole_file(path) as beside:
+            np.savez(
+                beside,
+                sources=np.array(self.sources, str),
+                source_names=np.array(list(self.class_of_source), str),
+                source_classes=np.array(list(self.class_of_source.values()), np.int64),
+                **arrays,
+            )
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "FittedControls":
+        """Returns what `save` wrote; raises ValueError if it is no such file."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                arrays = {key: kept[key] for key in kept.files}
+            fields = [field.name for field in dataclasses.fields(Probe)]
+            names = dict.fromkeys(key.split("/")[0] for key in arrays if "/" in key)
+            return cls(
+                probes={
+                    name: Probe(**{field: arrays[f"{name}/{field}"] for field in fields})
+                    for name in names
+                },
+                sources=tuple(arrays["sources"].tolist()),
+                class_of_source=dict(
+                    zip(
+                        arrays["source_names"].tolist(),
+                        arrays["source_classes"].tolist(),
+                        strict=True,
+                    )
+                ),
+            )
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{path}: expected the controls of a run ({error})") from error
+
+
+def fit_controls(
+    model: keras.Model,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> FittedControls:
+    """Returns the controls, fitted to the training split.
+
+    Args:
+      model: the trained classifier, whose features stay as they are.
+      dataset: the images.
+      preprocessing: of the classifier. Where it sees a part of the image only it is a control
+        itself, and its features are not probed.
+      seed: of the solvers.
+      progress: called with (controls done, controls in all).
+    """
+    rows = dataset.rows("train")
+    labels, index = dataset.labels[rows], dataset.image_index[rows]
+    sources = dataset.frame["source"].iloc[rows]
+    by_pixels = {control.name: control.features for control in PIXEL_CONTROLS}
+    names = [*by_pixels, *probed_views(preprocessing)]
+    told = sources.dropna().nunique() > 1 and preprocessing.view == "full"
+    probes: dict[str, Probe] = {}
+    for name in names:
+        progress(len(probes), len(names) + told)
+        seen = features_seen(name, model, dataset.images, index, preprocessing)
+        probes[name] = fit_probe(seen, labels, seed=seed)
+    known = sources.notna().to_numpy()
+    source_names = tuple(sorted(sources.dropna().unique()))
+    if told:
+        progress(len(probes), len(names) + 1)
+        seen = network_features(model, dataset.images, index[known], preprocessing)
+        numbers = sources[known].map(source_names.index).to_numpy()
+        probes[SOURCE_CLASSIFIER] = fit_probe(seen, numbers, seed=seed)
+    progress(len(names) + told, len(names) + told)
+    return FittedControls(
+        probes=probes,
+        sources=source_names if told else (),
+        class_of_source=class_of_each_source(
+            labels[known], sources[known].to_numpy(str), num_classes=len(dataset.classes)
+        )
+        if told
+        else {},
+    )
+
+
+def probed_views(preprocessing: Preprocessing) -> list[str]:
+    """Returns the controls that the network's own features are probed for."""
+    if preprocessing.view != "full":
+        return []
+    return [f"{view}_features" for view in HIDDEN_VIEWS]
+
+
+def features_seen(
+    name: str,
+    model: keras.Model,
+    images: ImageStore,
+    index: np.ndarray,
+    preprocessing: Preprocessing,
+) -> np.ndarray:
+    """Returns what a probe sees of some images, float [n, num_features]."""
+    for control in PIXEL_CONTROLS:
+        if control.name == name:
+            return pixel_features(control.features, images, index)
+    if name == SOURCE_CLASSIFIER:
+        return network_features(model, images, index, preprocessing)
+    painted = images.seen_through(str(SIGHTS[name].view))
+    return network_features(model, painted, index, preprocessing)
+
+
+def pixel_features(
+    features: Callable[[np.ndarray], np.ndarray], images: ImageStore, index: np.ndarray
+) -> np.ndarray:
+    """Returns features of the squares themselves, a few images in memory at a time."""
+    chunks: Iterable[np.ndarray] = (index[i : i + CHUNK] for i in range(0, len(index), CHUNK))
+    return np.concatenate([features(images.fetch(tf.constant(chunk)).numpy()) for chunk in chunks])
+
+
+def network_features(
+    model: keras.Model, images: ImageStore, index: np.ndarray, preprocessing: Preprocessing
+) -> np.ndarray:
+    """Returns the pooled features of the network, float32 [n, num_features]."""
+    backbone = keras.Model(model.input, model.get_layer(POOL_LAYER).output)
+    batches = evaluation_dataset(
+        images,
+        index,
+        np.zeros(len(index), np.int32),
+        preprocessing=preprocessing,
+        batch_size=EVALUATION_BATCH,
+    )
+    return np.asarray(backbone.predict(batches, verbose=0), np.float32)

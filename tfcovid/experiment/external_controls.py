@@ -1,0 +1,70 @@
+"""The controls of a finished run on another data set: what they reach there without lungs."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import rich.console
+
+from tfcovid.console import counting_bar
+from tfcovid.data.image_store import ImageStore
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.sources.readers import cache_folder
+from tfcovid.data.squares import squares_of
+from tfcovid.experiment.control_fitting import FittedControls
+from tfcovid.experiment.control_networks import decided_by_networks
+from tfcovid.experiment.control_scores import control_entries, decide_controls, source_entries
+from tfcovid.experiment.targets import Target
+from tfcovid.models.classifier import as_float32
+from tfcovid.training import run_record
+
+
+def controls_on(
+    folder: run_record.RunFolder,
+    target: Target,
+    predictions: pd.DataFrame,
+    *,
+    seed: int,
+    console: rich.console.Console,
+) -> dict[str, Any]:
+    """Returns `controls` and `sources_told_apart` of metrics.json; no entry without controls.
+
+    The probes and networks are those that the run fitted to its own training split.
+
+    Args:
+      folder: of the finished run.
+      target: what is scored.
+      predictions: of the run's model, a row an image of the target, as in predictions.csv.
+      seed: of the bootstrap.
+      console: for the progress bar.
+
+    Raises:
+      ValueError: if the files of the controls are damaged.
+    """
+    if not folder.probes.is_file():
+        return {}
+    classes = run_record.read_json(folder.labels)
+    preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
+    paths = target.frame["path"].tolist()
+    with counting_bar(console, "decoding images for the controls") as progress:
+        images, failures = ImageStore.load(
+            [target.reading.root / path for path in paths],
+            preprocessing,
+            folder=cache_folder() / "images",
+            outcomes=squares_of(target.reading, paths, preprocessing),
+            progress=progress,
+        )
+    if failures:
+        first = next(iter(failures))
+        raise ValueError(f"{paths[first]}: {failures[first]}; it could be read a moment ago")
+    index = np.arange(len(paths))
+    model = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    fitted = FittedControls.load(folder.probes)
+    table = decide_controls(fitted, model, images, index, target.frame, preprocessing, classes)
+    networks = decided_by_networks(folder, images, index, preprocessing)
+    table = pd.concat([table, networks], axis=1)
+    return {
+        "controls": control_entries(table, predictions, classes, seed=seed),
+        "sources_told_apart": source_entries(table, seed=seed),
+    }
