@@ -124,6 +124,12 @@ class PublishedWeights(enum.StrEnum):
     IMAGENET = enum.auto()
 
 
+class SystemWeights(enum.StrEnum):
+    """What a comparison starts from, where `--weights` has no part: each cell's own system."""
+
+    SYSTEM = enum.auto()
+
+
 class SourceArchitecture(enum.StrEnum):
     """The networks that the conversion of PyTorch checkpoints knows."""
 
@@ -202,3 +208,10 @@ class Setting(enum.StrEnum):
 
     WITHOUT = enum.auto()
     WITH = enum.auto()
+
+
+class Trained(enum.StrEnum):
+    """How a cell of a comparison is trained: a linear probe, or the whole network."""
+
+    PROBE = enum.auto()
+    FINETUNED = enum.auto()

@@ -1,6 +1,8 @@
 """Which cells a comparison has: a frozen, checked dataclass."""
 
 import dataclasses
+import fnmatch
+import itertools
 import pathlib
 from collections.abc import Sequence
 
@@ -14,6 +16,12 @@ DEFAULT_TASKS = (choices.Task.BINARY, choices.Task.MULTICLASS)
 DEFAULT_LOSSES = (choices.Loss.FOCAL, choices.Loss.CE)
 DEFAULT_IMBALANCES = (choices.Imbalance.CLASS_WEIGHT,)
 DEFAULT_SEEDS = 5
+DEFAULT_FINETUNE_SEEDS = 1
+
+# As a pattern of --finetune: every cell.
+ALL = "all"
+# So many cell names stand in the message on a pattern that names none.
+SHOWN_NAMES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,9 @@ class CompareConfig(RangeChecked):
       weights_files: the systems, each a *.weights.h5 file with its contract, or a run's folder.
       settings: without and with the images of the further data sets.
       seeds: trainings of each cell; their probabilities are averaged.
+      finetune: patterns of the names of the cells that are trained fully too, beside their
+        probes; "all" is every cell.
+      finetune_seeds: trainings of each of those cells; their probabilities are averaged.
     """
 
     tasks: tuple[choices.Task, ...] = DEFAULT_TASKS
@@ -35,6 +46,8 @@ class CompareConfig(RangeChecked):
     weights_files: tuple[pathlib.Path, ...] = ()
     settings: tuple[choices.Setting, ...] = (choices.Setting.WITHOUT,)
     seeds: int = within(Interval(1, 100), DEFAULT_SEEDS)
+    finetune: tuple[str, ...] = ()
+    finetune_seeds: int = within(Interval(1, 100), DEFAULT_FINETUNE_SEEDS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,11 +67,44 @@ class CompareConfig(RangeChecked):
                 f"--weights_files: two systems would both be called {_repeated(names)}: expected "
                 "names of their own; rename a file, its contract with it"
             )
+        for pattern in self.finetune:
+            cells = [name_of(place) for place in self.places]
+            if not any(_matches(name, pattern) for name in cells):
+                raise ValueError(
+                    f"--finetune={pattern}: expected {ALL} or a pattern of the names of cells, "
+                    f"such as {', '.join(cells[:SHOWN_NAMES])}"
+                )
+
+    @property
+    def places(self) -> list[tuple[str, ...]]:
+        """Task, setting, system, loss and imbalance of every cell, in the order of the tables."""
+        return list(
+            itertools.product(
+                [task.value for task in self.tasks],
+                [setting.value for setting in self.settings],
+                self.system_names,
+                [loss.value for loss in self.losses],
+                [imbalance.value for imbalance in self.imbalances],
+            )
+        )
+
+    def is_finetuned(self, place: Sequence[str]) -> bool:
+        """Returns whether the cell at a place is trained fully too."""
+        return any(_matches(name_of(place), pattern) for pattern in self.finetune)
 
     @property
     def system_names(self) -> tuple[str, ...]:
         """What each system is called: its file without the ending, or its run's folder."""
         return tuple(path.name.removesuffix(WEIGHTS_ENDING) for path in self.weights_files)
+
+
+def name_of(place: Sequence[str]) -> str:
+    """Returns what the cell at a place is called."""
+    return "-".join(place)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return pattern == ALL or fnmatch.fnmatchcase(name, pattern)
 
 
 def _repeated(names: Sequence[str]) -> str:

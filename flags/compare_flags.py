@@ -1,4 +1,7 @@
-"""Flags of `python -m tfcovid.compare`: some of those of training, and its own."""
+"""Flags of `python -m tfcovid.compare`: some of those of training, and its own.
+
+How a network is trained is asked only with --finetune: probes have no such flags.
+"""
 
 import enum
 import pathlib
@@ -6,7 +9,18 @@ from typing import TypeVar
 
 from absl import flags as absl_flags
 
-from flags import choices, compare_config, data_flags, loss_flags, run_flags, source_flags
+from flags import (
+    augmentation_flags,
+    choices,
+    compare_config,
+    data_flags,
+    loss_flags,
+    model_flags,
+    parse,
+    run_flags,
+    source_flags,
+    training_flags,
+)
 from flags.compare_config import WEIGHTS_ENDING, CompareConfig
 from flags.config import Config
 from flags.unread_flags import refuse_unread
@@ -46,6 +60,18 @@ SEEDS = absl_flags.DEFINE_integer(
     compare_config.DEFAULT_SEEDS,
     "Trainings of each cell; the probabilities are averaged over them.",
 )
+FINETUNE = absl_flags.DEFINE_list(
+    "finetune",
+    [],
+    "The cells that are trained fully too, backbone included, beside their probes: all, or "
+    "patterns of their names TASK-SETTING-SYSTEM-LOSS-IMBALANCE, such as 'binary-without-*'. "
+    "Takes hours where the probes take minutes.",
+)
+FINETUNE_SEEDS = absl_flags.DEFINE_integer(
+    "finetune_seeds",
+    compare_config.DEFAULT_FINETUNE_SEEDS,
+    "Trainings of each cell of --finetune; the probabilities are averaged over them.",
+)
 
 USED = (
     TASKS,
@@ -54,6 +80,7 @@ USED = (
     WEIGHTS_FILES,
     SETTINGS,
     SEEDS,
+    FINETUNE,
     source_flags.DATA_DIR,
     source_flags.EXTRA_DATA_DIR,
     source_flags.DATA,
@@ -79,16 +106,61 @@ USED = (
     run_flags.WORKDIR,
 )
 
+FINETUNING = (
+    FINETUNE_SEEDS,
+    training_flags.HEAD_EPOCHS,
+    training_flags.EPOCHS,
+    training_flags.BATCH_SIZE,
+    training_flags.LEARNING_RATE,
+    training_flags.HEAD_LEARNING_RATE,
+    training_flags.WEIGHT_DECAY,
+    training_flags.WARMUP_EPOCHS,
+    training_flags.PATIENCE,
+    training_flags.PRECISION,
+    training_flags.INITIAL_LOSS_SCALE,
+    model_flags.BATCH_NORM,
+    model_flags.DROPOUT,
+    augmentation_flags.ROTATION_DEGREES,
+    augmentation_flags.TRANSLATION,
+    augmentation_flags.ZOOM,
+    augmentation_flags.BRIGHTNESS,
+    augmentation_flags.CONTRAST,
+    augmentation_flags.HORIZONTAL_FLIP,
+    augmentation_flags.MOVE_SHARE,
+)
+"""How the networks of --finetune are trained."""
+
 
 def adopt_key_flags() -> None:
     """Makes --help of the calling module show the flags that the comparison reads."""
-    for holder in USED:
+    for holder in (*USED, *FINETUNING):
         absl_flags.declare_key_flag(holder.name)
 
 
 def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None:
     """Raises ValueError, one line, if a flag is given that the comparison does not read."""
-    refuse_unread("compare", USED, flag_values)
+    refuse_unread("compare", (*USED, *FINETUNING), flag_values)
+    if flag_values[FINETUNE.name].value:
+        return
+    for holder in FINETUNING:
+        flag = flag_values[holder.name]
+        if flag.present:
+            raise ValueError(
+                f"--{flag.name}={flag.value} without --{FINETUNE.name}: it acts only on the cells "
+                "that are trained fully; name them, or drop it"
+            )
+
+
+def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> Config:
+    """Returns the Config that parsed flags ask for; the networks of --finetune are pretrained.
+
+    Raises:
+      ValueError: as `parse.config_from_flags`.
+    """
+    pretrained = bool(flag_values[FINETUNE.name].value)
+    return parse.config_from_flags(
+        flag_values, weights=choices.SystemWeights.SYSTEM if pretrained else None
+    )
 
 
 def comparison_from_flags(
@@ -97,7 +169,7 @@ def comparison_from_flags(
     """Returns the grid that parsed flags ask for.
 
     Args:
-      asked: what `parse.config_from_flags` made of the same flags.
+      asked: what `config_from_flags` made of the same flags.
       flag_values: flags after parsing.
 
     Raises:
@@ -132,6 +204,8 @@ def comparison_from_flags(
         weights_files=tuple(map(_system, flag_values[WEIGHTS_FILES.name].value or ())),
         settings=settings,
         seeds=int(flag_values[SEEDS.name].value or 0),
+        finetune=tuple(flag_values[FINETUNE.name].value or ()),
+        finetune_seeds=int(flag_values[FINETUNE_SEEDS.name].value or 0),
     )
 
 

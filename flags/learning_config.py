@@ -26,14 +26,14 @@ class ModelConfig(RangeChecked):
 
     Attributes:
       backbone: the architecture.
-      weights: a *.weights.h5 file with its contract beside it, published weights by name, or
-        None for random weights.
+      weights: a *.weights.h5 file with its contract beside it, published weights by name, in a
+        comparison those of each cell's system, or None for random weights.
       batch_norm: which statistics the backbone's batch normalisation uses.
       dropout: share of the pooled features dropped before the head, in [0, 1).
     """
 
     backbone: choices.Backbone = choices.Backbone.RESNET50
-    weights: choices.PublishedWeights | pathlib.Path | None = None
+    weights: choices.PublishedWeights | choices.SystemWeights | pathlib.Path | None = None
     batch_norm: choices.BatchNorm = choices.BatchNorm.AUTO
     dropout: float = within(BELOW_1, 0.0)
 
@@ -51,7 +51,9 @@ class ModelConfig(RangeChecked):
                     f"--weights={self.weights} with --backbone=tiny: nobody has trained it; drop "
                     "one of the two"
                 )
-        elif not self.weights.name.endswith(".weights.h5"):
+        elif isinstance(self.weights, pathlib.Path) and not self.weights.name.endswith(
+            ".weights.h5"
+        ):
             raise ValueError(
                 f"--weights={self.weights}: expected none, imagenet, or a *.weights.h5 file with "
                 "its contract; python -m weights_conversion makes one of a PyTorch checkpoint"

@@ -107,23 +107,28 @@ def flag_values_from_argv(argv: Sequence[str]) -> absl_flags.FlagValues:
     return flag_values
 
 
-def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> config.Config:
+def config_from_flags(
+    flag_values: absl_flags.FlagValues = absl_flags.FLAGS,
+    *,
+    weights: choices.SystemWeights | None = None,
+) -> config.Config:
     """Returns the Config that parsed flags ask for.
 
     Args:
       flag_values: flags after parsing.
+      weights: what a backbone starts from where --weights has no part; None where it has.
 
     Raises:
       ValueError: if a value is out of range, two flags contradict each other, a flag is
         given that another one turns off, or a named file or folder does not exist. The
         message is one line and names the flags.
     """
-    weights = _weights(flag_values[model_flags.WEIGHTS.name].value)
+    start = weights or _weights(flag_values[model_flags.WEIGHTS.name].value)
     head_epochs = flag_values[training_flags.HEAD_EPOCHS.name].value
     if head_epochs is None:
-        head_epochs = 0 if weights is None else training_flags.DEFAULT_HEAD_EPOCHS
+        head_epochs = 0 if start is None else training_flags.DEFAULT_HEAD_EPOCHS
     learning_rate = flag_values[training_flags.LEARNING_RATE.name].value
-    if learning_rate is None and weights is not None:
+    if learning_rate is None and start is not None:
         learning_rate = training_flags.FINE_TUNING_LEARNING_RATE
     alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
     sources = _source_config(flag_values)
@@ -135,7 +140,7 @@ def config_from_flags(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> 
         sources=sources,
         data=_data_config(flag_values, sample),
         augmentation=_section(config.AugmentationConfig, flag_values),
-        model=_section(config.ModelConfig, flag_values, weights=weights),
+        model=_section(config.ModelConfig, flag_values, weights=start),
         loss=_section(config.LossConfig, flag_values, focal_alpha=alpha),
         training=_section(
             config.TrainingConfig,

@@ -65,7 +65,7 @@ def compare_here(*arguments):
     """Compares in this process; returns what the terminal showed."""
     values = parse.flag_values_from_argv(["compare", *map(str, arguments)])
     compare_flags.refuse_unused(values)
-    config = parse.config_from_flags(values)
+    config = compare_flags.config_from_flags(values)
     comparison = compare_flags.comparison_from_flags(config, values)
     policy = keras.config.dtype_policy()
     try:
@@ -237,7 +237,7 @@ def test_kfold_pools_every_image_of_the_main_data_set_once(small_data, systems, 
     content = content_of(tmp_path / "out")
     cell = content["cells"][0]
     assert len(cell["folds"]) == 3
-    table = pd.read_csv(tmp_path / "out" / "cells" / "multiclass-without-a-ce-none.csv")
+    table = pd.read_csv(tmp_path / "out" / "cells" / "multiclass-without-a-ce-none-probe.csv")
     assert sorted(table["fold"].unique()) == [0, 1, 2]
     images = pd.read_csv(tmp_path / "out" / "manifest-multiclass-fold0.csv")["image"]
     assert sorted(table["image"]) == sorted(images)
@@ -290,7 +290,12 @@ def test_a_run_that_has_seen_test_images_is_refused(asked, finished_run, tmp_pat
         (["--weights_files=.", "--tasks=source"], "--tasks=source: expected"),
         (["--weights_files=.,."], "expected each once"),
         (["--weights_files=.", "--seeds=0"], "--seeds=0: expected"),
-        (["--weights_files=.", "--epochs=3"], "--epochs: compare does not read it"),
+        (["--weights_files=.", "--backbone=tiny"], "--backbone: compare does not read it"),
+        (["--weights_files=.", "--epochs=3"], "--epochs=3 without --finetune"),
+        (["--weights_files=.", "--finetune_seeds=1"], "--finetune_seeds=1 without --finetune"),
+        (["--weights_files=.", "--zoom=0"], "--zoom=0.0 without --finetune"),
+        (["--weights_files=.", "--finetune=viral-*"], "--finetune=viral-*: expected all or a"),
+        (["--weights_files=.", "--finetune=all", "--epochs=-1"], "--epochs=-1: expected"),
         (["--weights_files=.", "--losses=ce", "--focal_gamma=1"], "--focal_gamma acts only"),
         (["--weights_files=."], "expected a file of a finished run"),
     ],

@@ -1,7 +1,8 @@
 """Compares systems on one split: `python -m tfcovid.compare --weights_files=A.weights.h5,…`.
 
 Linear probes on frozen backbones, a cell for each task, loss, imbalance mechanism, system and
-setting, in one table with intervals and tests of difference. Writes compare.html, compare.csv,
+setting, in one table with intervals and tests of difference; with --finetune the networks of
+chosen cells are trained fully too, and stand beside their probes. Writes compare.html, compare.csv,
 differences.csv, compare.tex and compare.json into WORKDIR. The same command again continues.
 """
 
@@ -18,7 +19,7 @@ def compare(argv: Sequence[str]) -> None:
     """Runs the comparison that the command line asks for."""
     parse.refuse_stray_arguments(argv)
     compare_flags.refuse_unused()
-    config = parse.config_from_flags()
+    config = compare_flags.config_from_flags()
     comparison = compare_flags.comparison_from_flags(config)
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()

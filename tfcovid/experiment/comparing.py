@@ -1,4 +1,4 @@
-"""A comparison from its flags to its tables: linear probes on frozen backbones, on one split."""
+"""A comparison from its flags to its tables: probes and whole networks, on one split."""
 
 import datetime
 import pathlib
@@ -15,7 +15,7 @@ from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_cells import cells_of, run_cell
+from tfcovid.experiment.comparison_cells import Cell, cells_of, run_cell
 from tfcovid.experiment.comparison_differences import (
     compared_controls,
     pairs_of,
@@ -32,6 +32,7 @@ from tfcovid.experiment.comparison_folder import (
 )
 from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
 from tfcovid.experiment.control_fitting import pixel_features
+from tfcovid.experiment.finetuned_cells import run_finetuned_cells
 from tfcovid.experiment.frozen_features import (
     System,
     features_of,
@@ -40,8 +41,9 @@ from tfcovid.experiment.frozen_features import (
 )
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
+from tfcovid.report.compare_latex import latex_tables
 from tfcovid.report.compare_page import write_comparison
-from tfcovid.report.compare_tables import difference_table, figure_table, latex_tables
+from tfcovid.report.compare_tables import difference_table, figure_table
 from tfcovid.report.compare_terminal import print_comparison
 from tfcovid.training import run_record, runtime
 from tfcovid.whole_file import write_text_whole
@@ -51,7 +53,8 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
     """Compares, writes page and tables, and returns what compare.json holds.
 
     Args:
-      config: what is asked for of data and training; its task, loss and imbalance are not read.
+      config: what is asked for of data and training; its task, loss, imbalance and network are
+        not read.
       comparison: the grid.
 
     Raises:
@@ -75,7 +78,8 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
     run_record.write_json(folder.environment, run_record.describe_environment(machine, command))
     write_split(folder, comparison, pool)
 
-    records, tables = run_cells(config, comparison, systems, pool, folder, console)
+    cells = cells_of(comparison)
+    records, tables = run_cells(config, comparison, cells, systems, pool, folder, console)
     content = {
         "command": command,
         "data": describe_data(config),
@@ -85,7 +89,7 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
         "counts": describe_counts(comparison, pool),
         "cells": records,
         "controls": run_controls(config, comparison, pool, folder, console),
-        "differences": run_differences(config, comparison, tables, folder, console),
+        "differences": run_differences(config, cells, tables, folder, console),
         "notes": notes_of(comparison, pool, records),
     }
     write_outputs(folder, content)
@@ -121,29 +125,35 @@ def write_split(folder: ComparisonFolder, comparison: CompareConfig, pool: Pool)
 def run_cells(
     config: Config,
     comparison: CompareConfig,
+    cells: list[Cell],
     systems: list[System],
     pool: Pool,
     folder: ComparisonFolder,
     console: rich.console.Console,
 ) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame]]:
-    """Returns the records of all cells, and their predictions by name; what is finished stays."""
-    cells = cells_of(comparison)
+    """Returns the records of all cells, and their predictions by name; what is finished stays.
+
+    The probes come first: they take minutes, whole networks hours.
+    """
+    probes = [cell for cell in cells if cell.training == choices.Trained.PROBE]
     features = {
         system.name: features_of(system, pool.dataset, folder.features, console)
         for system in systems
     }
-    records, tables = [], {}
+    found: dict[str, tuple[dict[str, Any], pd.DataFrame]] = {}
     with counting_bar(console, "cells") as progress:
-        for number, cell in enumerate(cells):
-            progress(number, len(cells))
+        for number, cell in enumerate(probes):
+            progress(number, len(probes))
 
             def make(cell=cell):
                 return run_cell(config, comparison, cell, pool, features[cell.system])
 
-            record, tables[cell.name] = finished_cell(folder.cells, cell.name, make)
-            records.append(record)
-    say(console, f"cells: {len(cells)} of {comparison.seeds} seeds each, in {folder.cells}")
-    return records, tables
+            found[cell.name] = finished_cell(folder.cells, cell.name, make)
+    say(console, f"cells: {len(probes)} of {comparison.seeds} seeds each, in {folder.cells}")
+    networks = [cell for cell in cells if cell not in probes]
+    found |= run_finetuned_cells(config, comparison, networks, systems, pool, folder, console)
+    records = [found[cell.name][0] for cell in cells]
+    return records, {cell.name: found[cell.name][1] for cell in cells}
 
 
 def run_controls(
@@ -176,13 +186,13 @@ def run_controls(
 
 def run_differences(
     config: Config,
-    comparison: CompareConfig,
+    cells: list[Cell],
     tables: dict[str, pd.DataFrame],
     folder: ComparisonFolder,
     console: rich.console.Console,
 ) -> list[dict[str, Any]]:
     """Returns the differences of all pairs, p-values corrected over all of them."""
-    pairs, found = pairs_of(comparison), []
+    pairs, found = pairs_of(cells), []
     with counting_bar(console, "differences") as progress:
         for number, pair in enumerate(pairs):
             progress(number, len(pairs))

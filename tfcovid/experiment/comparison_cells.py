@@ -1,9 +1,11 @@
-"""The cells of a comparison: linear probes trained, a rule chosen, the test images scored once."""
+"""The cells of a comparison: linear probes trained, a rule chosen, the test images scored once.
+
+`finetuned_cells` trains whole networks in place of probes; what becomes of logits is here for both.
+"""
 
 import dataclasses
-import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,11 @@ from tfcovid.metrics.classification import classification_metrics
 from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.score import score
 from tfcovid.models.classifier import prior_bias
-from tfcovid.training.linear_probe import LinearProbe, fit_probes
+from tfcovid.training.linear_probe import fit_probes
 from tfcovid.training.run_record import prediction_table
 
 # The factors of a cell, as the tables have them from left to right.
-FACTORS = ("task", "setting", "system", "loss", "imbalance")
+FACTORS = ("task", "setting", "system", "loss", "imbalance", "training")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Cell:
     system: str
     loss: str
     imbalance: str
+    training: str
 
     @property
     def name(self) -> str:
@@ -53,14 +56,10 @@ class Cell:
 def cells_of(comparison: CompareConfig) -> list[Cell]:
     """Returns every cell of the grid, in the order of the tables."""
     return [
-        Cell(task.value, setting.value, system, loss.value, imbalance.value)
-        for task, setting, system, loss, imbalance in itertools.product(
-            comparison.tasks,
-            comparison.settings,
-            comparison.system_names,
-            comparison.losses,
-            comparison.imbalances,
-        )
+        Cell(**dict(zip(FACTORS, (*place, training.value), strict=True)))
+        for place in comparison.places
+        for training in choices.Trained
+        if training is choices.Trained.PROBE or comparison.is_finetuned(place)
     ]
 
 
@@ -86,8 +85,8 @@ class FoldResult:
       probs: calibrated probabilities of the test images, float64 [n, num_classes].
       decisions: class indices int [n].
       chosen: the rule, from validation.
-      seeds: the decisions and probabilities of each seed alone.
-      probes: the heads.
+      seeds: the probabilities and decisions of each seed alone.
+      trainings: what the record says of each seed's training.
     """
 
     part: Part
@@ -95,13 +94,13 @@ class FoldResult:
     decisions: np.ndarray
     chosen: ChosenRule
     seeds: list[tuple[np.ndarray, np.ndarray]]
-    probes: list[LinearProbe]
+    trainings: list[dict[str, Any]]
 
 
 def run_cell(
     config: Config, comparison: CompareConfig, cell: Cell, pool: Pool, features: np.ndarray
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Returns a cell's record and its predictions: of all folds' test images, each once.
+    """Returns the record and the predictions of a cell of probes.
 
     Args:
       config: of the comparison.
@@ -117,6 +116,21 @@ def run_cell(
         run_fold(config, pool.part(cell.task, cell.setting, fold), features, seeds)
         for fold in range(len(pool.splits))
     ]
+    record, table = cell_result(config, cell, folds, seeds)
+    return record | {"seconds": round(time.perf_counter() - start, 2)}, table
+
+
+def cell_result(
+    config: Config, cell: Cell, folds: Sequence[FoldResult], seeds: Sequence[int]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Returns a cell's record and its predictions: of all folds' test images, each once.
+
+    Args:
+      config: of the cell.
+      cell: which.
+      folds: what each gave.
+      seeds: of its trainings.
+    """
     classes = TASK_LABELS[cell.task].classes
     table = pd.concat([fold_table(fold, classes) for fold in folds], ignore_index=True)
     record = {
@@ -131,14 +145,10 @@ def run_cell(
                     name: len(fold.part.dataset.rows(name))
                     for name in ("train", "validation", "test")
                 },
-                "probes": [
-                    {"seed": seed, "l2": probe.l2, "epochs": probe.epochs}
-                    for seed, probe in zip(seeds, fold.probes, strict=True)
-                ],
+                "trainings": fold.trainings,
             }
             for fold in folds
         ],
-        "seconds": round(time.perf_counter() - start, 2),
     }
     return record, table
 
@@ -161,15 +171,43 @@ def run_fold(config: Config, part: Part, features: np.ndarray, seeds: list[int])
         example_weights=example_weights,
         sampling_weights=sampling_weights,
     )
-    on_validation = [probe.logits(own[validation]) for probe in probes]
-    on_test = [probe.logits(own[test]) for probe in probes]
+    return fold_result(
+        config,
+        part,
+        on_validation=[probe.logits(own[validation]) for probe in probes],
+        on_test=[probe.logits(own[test]) for probe in probes],
+        trainings=[
+            {"seed": seed, "l2": probe.l2, "epochs": probe.epochs}
+            for seed, probe in zip(seeds, probes, strict=True)
+        ],
+    )
+
+
+def fold_result(
+    config: Config,
+    part: Part,
+    *,
+    on_validation: list[np.ndarray],
+    on_test: list[np.ndarray],
+    trainings: list[dict[str, Any]],
+) -> FoldResult:
+    """Returns what the trainings of a fold, their probabilities averaged, decide.
+
+    Args:
+      config: of the cell.
+      part: the fold's images.
+      on_validation: logits of each training, float [n_validation, num_outputs].
+      on_test: likewise, float [n_test, num_outputs].
+      trainings: what the record says of each.
+    """
+    dataset = part.dataset
     chosen = rule_from_logits(config, dataset, averaged_logits(on_validation))
     probs, decisions = apply_rule(chosen, averaged_logits(on_test))
     alone = [
         apply_rule(rule_from_logits(config, dataset, chosen_on), scored)
         for chosen_on, scored in zip(on_validation, on_test, strict=True)
     ]
-    return FoldResult(part, probs, decisions, chosen, alone, probes)
+    return FoldResult(part, probs, decisions, chosen, alone, trainings)
 
 
 def averaged_logits(of_seeds: list[np.ndarray]) -> np.ndarray:
@@ -225,7 +263,10 @@ def predictions_of(
 
 
 def seed_figures(
-    folds: list[FoldResult], table: pd.DataFrame, classes: tuple[str, ...], seeds: list[int]
+    folds: Sequence[FoldResult],
+    table: pd.DataFrame,
+    classes: tuple[str, ...],
+    seeds: Sequence[int],
 ) -> Iterator[dict[str, Any]]:
     """Yields what each seed alone would have scored, each with a rule of its own."""
     labels = table["label"].map(classes.index).to_numpy(np.int64)

@@ -2,14 +2,13 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from flags import choices
-from flags.compare_config import CompareConfig
 from tfcovid.controls.probes import (
     Control,
     balanced_accuracy,
@@ -26,6 +25,9 @@ from tfcovid.metrics.intervals import balanced_accuracy_interval
 from tfcovid.metrics.significance import delong, holm, mcnemar
 
 CONTROLS = ("border_only", "thumbnail_32")
+
+# What is asked of these is what the named value adds: it stands first in a difference.
+ADDED = {"setting": choices.Setting.WITH.value, "training": choices.Trained.FINETUNED.value}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,24 +50,21 @@ class Pair:
         return f"{self.factor}-{getattr(self.b, self.factor)}-against-{self.a.name}"
 
 
-def pairs_of(comparison: CompareConfig) -> list[Pair]:
-    """Returns every pair of cells that differ in the setting, system, loss or imbalance alone."""
-    values = {
-        "setting": [s.value for s in reversed(choices.Setting) if s in comparison.settings],
-        "system": list(comparison.system_names),
-        "loss": [loss.value for loss in comparison.losses],
-        "imbalance": [imbalance.value for imbalance in comparison.imbalances],
-    }
-    return list(_pairs([task.value for task in comparison.tasks], values))
+def pairs_of(cells: Sequence[Cell]) -> list[Pair]:
+    """Returns every pair of cells that differ in one factor alone, and not in the task."""
+    return list(_pairs(cells))
 
 
-def _pairs(tasks: list[str], values: Mapping[str, list[str]]) -> Iterator[Pair]:
-    for factor, of_factor in values.items():
-        others = {name: values[name] for name in FACTORS[1:] if name != factor}
-        for a, b in itertools.combinations(of_factor, 2):
-            for task, *rest in itertools.product(tasks, *others.values()):
-                fixed = {"task": task, **dict(zip(others, rest, strict=True))}
-                yield Pair(factor, Cell(**fixed, **{factor: a}), Cell(**fixed, **{factor: b}))
+def _pairs(cells: Sequence[Cell]) -> Iterator[Pair]:
+    for factor in FACTORS[1:]:
+        values = dict.fromkeys(getattr(cell, factor) for cell in cells)
+        if ADDED.get(factor) in values:
+            values = dict.fromkeys((ADDED[factor], *values))
+        for a, b in itertools.combinations(values, 2):
+            for cell in cells:
+                other = dataclasses.replace(cell, **{factor: b})
+                if getattr(cell, factor) == a and other in cells:
+                    yield Pair(factor, cell, other)
 
 
 def compared_figures(classes: tuple[str, ...]) -> tuple[str, str]:

@@ -19,6 +19,10 @@ from tfcovid.training.run_record import RunFolder, read_json, write_json
 # Neither changes a figure.
 FREE_FLAGS = ("workdir", "num_parallel_calls", "cache", "cache_budget_mib")
 
+# The entry of how networks are trained fully: null where no cell is, so that a comparison of
+# probes may go on with some.
+FINETUNING = "finetuning"
+
 
 class ComparisonFolder:
     """Where each file of a comparison lies.
@@ -33,6 +37,7 @@ class ComparisonFolder:
         self.environment = path / "environment.json"
         self.features = path / "features"
         self.cells = path / "cells"
+        self.finetuned = path / "finetuned"
         self.controls = path / "controls"
         self.differences = path / "differences"
         self.rejected = path / "rejected.csv"
@@ -56,10 +61,12 @@ class ComparisonFolder:
         if not self.settings.is_file():
             RunFolder(self.path).refuse_if_used()
             return
-        held = read_json(self.settings)
-        for name, now in settings.items():
+        held, asked = read_json(self.settings), settings
+        if held.get(FINETUNING) and asked.get(FINETUNING):
+            held, asked = held | held[FINETUNING], asked | asked[FINETUNING]
+        for name, now in asked.items():
             before = held.get(name)
-            if before != now:
+            if name != FINETUNING and before != now:
                 raise ValueError(
                     f"--workdir={self.path}: expected the comparison that it holds, {name} was "
                     f"{_shown(before)} and is {_shown(now)} now; repeat the old command, or name "
@@ -73,7 +80,8 @@ class ComparisonFolder:
           ValueError: as `refuse_other`.
         """
         self.refuse_other(settings)
-        if not self.settings.is_file():
+        held = read_json(self.settings) if self.settings.is_file() else None
+        if held is None or (settings[FINETUNING] and not held.get(FINETUNING)):
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.settings, settings)
         for folder in (self.cells, self.controls, self.differences):
@@ -94,11 +102,22 @@ def asked_settings(
     read = ("sources", "data", "loss", "run")
     flags = {flag: value for name in read for flag, value in sections[name].items()}
     grid = dataclasses.asdict(comparison) | {"weights_files": digests}
+    # Which cells are trained fully changes nothing in any of them.
+    del grid["finetune"]
+    finetuning = finetuning_settings(config) | {"finetune_seeds": grid.pop("finetune_seeds")}
+    grid[FINETUNING] = finetuning if comparison.finetune else None
     values = {k: v for k, v in flags.items() if k not in FREE_FLAGS} | grid
     # The grid's flags stand for these of a single run.
     for single in ("task", "loss", "imbalance"):
         del values[single]
     return json.loads(json.dumps(values))
+
+
+def finetuning_settings(config: Config) -> dict[str, Any]:
+    """Returns what decides how a network is trained, besides loss and system, by flag."""
+    sections = config_json.to_dict(config)
+    model = {name: sections["model"][name] for name in ("batch_norm", "dropout")}
+    return sections["augmentation"] | model | sections["training"]
 
 
 def images_digest(frame: pd.DataFrame, splits: tuple[pd.Series, ...]) -> str:

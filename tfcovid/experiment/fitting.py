@@ -28,8 +28,12 @@ def train(
     machine: runtime.Runtime,
     folder: run_record.RunFolder,
     console: rich.console.Console,
-) -> None:
-    """Trains all phases; leaves the best model and the history in the folder."""
+) -> BestModel:
+    """Trains all phases; leaves the best model and the history in the folder.
+
+    Returns:
+      The keeper of the best model: it says of which phase and epoch that is.
+    """
     settings = config.training
     num_train = len(dataset.rows("train"))
     plan = TrainingPlan(
@@ -71,3 +75,4 @@ def train(
         histories.append((phase.name, history))
     say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(histories)), folder.history)
+    return best

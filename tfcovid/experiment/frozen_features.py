@@ -1,4 +1,4 @@
-"""The systems of a comparison as frozen backbones: what they say of every image, computed once."""
+"""The systems of a comparison, and what their frozen backbones say of every image, once."""
 
 import dataclasses
 import hashlib
@@ -32,23 +32,27 @@ POOL_LAYER = "pool"
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A backbone that stays as it is.
+    """A trained backbone.
 
     Attributes:
       name: what it is called.
       path: the weights file, or the run's folder.
       digest: SHA-256 of its weights.
       about: for the reader, in one line.
+      architecture: of the backbone.
       preprocessing: the input it expects.
       build: makes the network from that input to pooled features [n, num_features].
+      load: puts its weights into a backbone of that architecture, which is then trained further.
     """
 
     name: str
     path: pathlib.Path
     digest: str
     about: str
+    architecture: str
     preprocessing: Preprocessing
     build: Callable[[], keras.Model]
+    load: Callable[[keras.Model], None]
 
 
 def read_systems(config: Config, comparison: CompareConfig) -> list[System]:
@@ -94,8 +98,10 @@ def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> Sys
         path=path,
         digest=file_digest(path),
         about=f"{contract.architecture}, converted from checkpoint {contract.source_sha256[:12]}",
+        architecture=contract.architecture,
         preprocessing=preprocessing,
         build=build,
+        load=lambda backbone: load_backbone_weights(backbone, path),
     )
 
 
@@ -112,17 +118,25 @@ def of_run(name: str, folder: pathlib.Path, image_size: int, view: str) -> Syste
         raise ValueError(f"--weights_files={folder}: expected {run.best_model}, found none")
     asked = read_json(run.config)
 
+    def best_model() -> keras.Model:
+        return as_float32(keras.models.load_model(run.best_model, compile=False))
+
     def build() -> keras.Model:
-        model = as_float32(keras.models.load_model(run.best_model, compile=False))
+        model = best_model()
         return keras.Model(model.input, model.get_layer(POOL_LAYER).output)
+
+    def load(backbone: keras.Model) -> None:
+        backbone.set_weights(best_model().get_layer("backbone").get_weights())
 
     return System(
         name=name,
         path=folder,
         digest=file_digest(run.best_model),
         about=f"{asked['model']['backbone']}, the best model of a run for {asked['data']['task']}",
+        architecture=asked["model"]["backbone"],
         preprocessing=dataclasses.replace(trained, view=view),
         build=build,
+        load=load,
     )
 
 

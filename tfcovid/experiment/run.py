@@ -92,10 +92,10 @@ def absolute(path: pathlib.Path | None) -> pathlib.Path | None:
 
 
 def absolute_weights(
-    weights: choices.PublishedWeights | pathlib.Path | None,
-) -> choices.PublishedWeights | pathlib.Path | None:
+    weights: choices.PublishedWeights | choices.SystemWeights | pathlib.Path | None,
+) -> choices.PublishedWeights | choices.SystemWeights | pathlib.Path | None:
     """Returns a file's path from the root; weights that have a name keep it."""
-    return weights if isinstance(weights, choices.PublishedWeights) else absolute(weights)
+    return weights.absolute() if isinstance(weights, pathlib.Path) else weights
 
 
 def default_workdir(config: Config) -> pathlib.Path:

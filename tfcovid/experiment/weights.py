@@ -45,7 +45,7 @@ training for MobileNetV2)."""
 
 
 def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.Path | None:
-    """Returns the weights file that a run starts from, None for random weights.
+    """Returns the weights file that a run starts from, None where it starts from no file.
 
     Published weights are converted once, in a process of its own, by the command a user would
     type; the result stays in the cache folder.
@@ -58,7 +58,7 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
       ValueError: if published weights are neither here nor to be had, or do not convert.
     """
     if not isinstance(asked.weights, choices.PublishedWeights):
-        return asked.weights
+        return asked.weights if isinstance(asked.weights, pathlib.Path) else None
     folder = cache_folder() / "weights"
     converted = folder / f"{asked.weights}-{asked.backbone}.weights.h5"
     if not (converted.is_file() and contract_path(converted).is_file()):

@@ -28,9 +28,16 @@ def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         p=compare_tables.p_words,
         signed=lambda value: f"{value:+.3f}".replace("-", "\u2212"),
     )
+    networks = [
+        training
+        for cell in content["cells"]
+        if cell["training"] == compare_tables.FINETUNED
+        for fold in cell["folds"]
+        for training in fold["trainings"]
+    ]
     text = page.render(
         found=content,
-        title=compare_tables.LINEAR_PROBES,
+        title=compare_tables.title_of(content),
         varied=[factor for factor in varied if factor != "task"],
         fixed=compare_tables.fixed_factors(content),
         rows=compare_tables.figure_rows(content),
@@ -38,6 +45,8 @@ def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         class_figures=compare_tables.CLASS_FIGURES,
         differences=compare_tables.difference_rows(content),
         reading_help=compare_tables.reading_help(content),
+        finetuning=content["settings"]["finetuning"] if networks else None,
+        precisions=dict.fromkeys(network["precision"] for network in networks),
         factors=[f for f in compare_tables.FACTORS if f != "task"],
     )
     write_text_whole(path, text)

@@ -1,6 +1,6 @@
-"""The two tables of a comparison, figures and differences: as rows, as CSV and as LaTeX."""
+"""The two tables of a comparison, figures and differences, as rows and as CSV; how to read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,8 +9,9 @@ from tfcovid.report import words
 
 Content = Mapping[str, Any]
 
-FACTORS = ("task", "setting", "system", "loss", "imbalance")
+FACTORS = ("task", "setting", "system", "loss", "imbalance", "training")
 LINEAR_PROBES = "Linear probes on frozen backbones"
+PROBE, FINETUNED = "probe", "finetuned"
 
 # Of the whole test split, then of the last class of the task: its key and its heading.
 WHOLE_FIGURES = (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1"))
@@ -35,9 +36,40 @@ def varied_factors(content: Content) -> list[str]:
 
 
 def fixed_factors(content: Content) -> dict[str, str]:
-    """Returns the value of each factor that all cells share."""
-    varied = varied_factors(content)
-    return {f: content["cells"][0][f] for f in FACTORS if f not in varied}
+    """Returns the value of each factor that all cells share; the training is in the title."""
+    told = (*varied_factors(content), "training")
+    return {f: content["cells"][0][f] for f in FACTORS if f not in told}
+
+
+def title_of(content: Content) -> str:
+    """Returns what was compared: probes, and how many cells of whole networks."""
+    whole = sum(cell["training"] == FINETUNED for cell in content["cells"])
+    if not whole:
+        return LINEAR_PROBES
+    return f"{LINEAR_PROBES}, and {words.counted(whole, 'fine-tuned cell')}"
+
+
+def training_help(content: Content) -> str:
+    """Returns which rows are linear probes and which are whole networks."""
+    if not any(cell["training"] == FINETUNED for cell in content["cells"]):
+        return (
+            "These are not fine-tuned networks: the backbones are frozen, and a linear head is "
+            "trained on their pooled features."
+        )
+    return (
+        f'Rows with training "{PROBE}" are not fine-tuned networks: the backbone is frozen, and a '
+        f'linear head is trained on its pooled features. Rows with training "{FINETUNED}" are '
+        "whole networks, backbone included, trained from the same weights on augmented images."
+    )
+
+
+def seeds_words(content: Content) -> str:
+    """Returns over how many seeds the probabilities are averaged."""
+    settings = content["settings"]
+    probes = words.counted(settings["seeds"], "seed")
+    if not any(cell["training"] == FINETUNED for cell in content["cells"]):
+        return probes
+    return f"{probes} ({FINETUNED}: {settings['finetuning']['finetune_seeds']})"
 
 
 def figure_rows(content: Content) -> list[dict[str, Any]]:
@@ -126,7 +158,7 @@ def reading_help(content: Content) -> list[str]:
                 "the test asks about these patients only, of whom a class may have so few that no "
                 "two systems differ on them; the interval allows for others of that class."
             )
-    return sentences + controls_below(content)
+    return [training_help(content), *sentences, *controls_below(content)]
 
 
 def controls_below(content: Content) -> list[str]:
@@ -136,12 +168,15 @@ def controls_below(content: Content) -> list[str]:
         controls = [c for c in content["controls"] if (c["task"], c["setting"]) == (task, setting)]
         cells = [c for c in content["cells"] if (c["task"], c["setting"]) == (task, setting)]
         control = max(controls, key=lambda c: c["balanced_accuracy"])
-        best = max(cells, key=lambda c: c["metrics"]["balanced_accuracy"])["metrics"]
-        value, low = best["balanced_accuracy"], best["intervals"]["balanced_accuracy"]["low"]
-        overlap = low <= control["interval"]["high"]
+        best_cell = max(cells, key=lambda c: c["metrics"]["balanced_accuracy"])
+        best, kind = best_cell["metrics"], best_cell["training"]
+        value, own = best["balanced_accuracy"], best["intervals"]["balanced_accuracy"]
+        other = control["interval"]
+        overlap = own["low"] <= other["high"] and other["low"] <= own["high"]
         sentences.append(
-            f"{task}, {setting}: the best cell reaches {words.number(value)} balanced accuracy, a "
-            f"probe that sees only {control['sees']} {words.number(control['balanced_accuracy'])} "
+            f"{task}, {setting}: the best cell ({kind}) reaches {words.number(value)} balanced "
+            f"accuracy, a probe that sees only {control['sees']} "
+            f"{words.number(control['balanced_accuracy'])} "
             f"(chance {words.number(control['chance'])}); their intervals "
             f"{'overlap' if overlap else 'do not overlap'}."
         )
@@ -181,92 +216,6 @@ def difference_table(content: Content) -> pd.DataFrame:
     columns = ["factor", "a_value", "b_value", *FACTORS, "figure", "a", "b", "difference"]
     columns += ["low", "high", "n_discordant", "p_value", "p_holm", "one_image_test", "one_image_p"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def latex_tables(content: Content) -> str:
-    """Returns compare.tex: both tables as floats for booktabs, controls below the figures."""
-    varied = varied_factors(content)
-    heads = [*varied, *(h for _, h in WHOLE_FIGURES), *(h for _, h in CLASS_FIGURES)]
-    body = [
-        [row[factor] for factor in varied]
-        + [_latex_figure(*row["figures"][key]) for key, _ in (*WHOLE_FIGURES, *CLASS_FIGURES)]
-        for row in figure_rows(content)
-    ]
-    empty = [""] * (len(heads) - len(varied) - 1)
-    controls = [
-        [_of_control(control, factor) for factor in varied]
-        + [_latex_figure(control["balanced_accuracy"], control["interval"]), *empty]
-        for control in content["controls"]
-    ]
-    positive = " or ".join(dict.fromkeys(c[-1] for c in content["classes"].values()))
-    caption = (
-        f"{LINEAR_PROBES}, probabilities averaged over {content['settings']['seeds']} seeds; 95 % "
-        f"intervals by patient. Sensitivity to AUROC: {positive} against the rest."
-    )
-    tables = [_latex_float(caption, "tab:figures", heads, len(varied), [body, controls])]
-    rows = difference_rows(content)
-    if rows:
-        others = [factor for factor in varied if factor != "task"]
-        heads = ["difference", "task", *others, "figure", "difference (95 %)", "p (Holm)"]
-        body = [
-            [
-                row["pair"],
-                row["task"],
-                *(row.get(factor, "") for factor in others),
-                row["figure"],
-                _latex_figure(row["difference"], row, sign="+"),
-                p_words(row["p_holm"]),
-            ]
-            for row in rows
-        ]
-        caption = f"{LINEAR_PROBES}: differences on the same images, tested by patient."
-        tables.append(_latex_float(caption, "tab:differences", heads, len(heads) - 2, [body]))
-    return "% Needs \\usepackage{booktabs}\n" + "\n".join(tables)
-
-
-def _of_control(control: Mapping[str, Any], factor: str) -> str:
-    if factor in ("task", "setting"):
-        return str(control[factor])
-    return str(control["name"]) if factor in ("system", "loss") else ""
-
-
-def _latex_float(
-    caption: str,
-    label: str,
-    heads: Sequence[str],
-    num_words: int,
-    blocks: Sequence[Sequence[Sequence[str]]],
-) -> str:
-    columns = "l" * num_words + "r" * (len(heads) - num_words)
-    lines = [
-        "\\begin{table}",
-        f"\\caption{{{_latex(caption)}}}\\label{{{label}}}",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        _latex_row(heads),
-    ]
-    for block in blocks:
-        if block:
-            lines += ["\\midrule", *map(_latex_row, block)]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}"]) + "\n"
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells)) + r" \\"
-
-
-def _latex(text: str) -> str:
-    """Returns text with LaTeX's own characters escaped."""
-    special = {c: f"\\{c}" for c in "&%$#_{}"}
-    special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(c, c) for c in text)
-
-
-def _latex_figure(value: float | None, ends: Mapping[str, Any] | None, sign: str = "") -> str:
-    if value is None:
-        return words.UNDEFINED
-    found = "" if ends is None else f" ({ends['low']:{sign}.2f} to {ends['high']:{sign}.2f})"
-    return f"{value:{sign}.3f}{found}"
 
 
 def p_words(value: float | None) -> str:

@@ -23,7 +23,7 @@ def print_comparison(console: Console, content: Mapping[str, Any], folder: pathl
       folder: where its files are.
     """
     fixed = ", ".join(f"{k} {v}" for k, v in compare_tables.fixed_factors(content).items())
-    _heading(console, compare_tables.LINEAR_PROBES + (f" ({fixed})" if fixed else ""))
+    _heading(console, compare_tables.title_of(content) + (f" ({fixed})" if fixed else ""))
     console.print(_figures(content))
     if content["differences"]:
         _heading(console, "Differences on the same images, smallest p first (Holm over all)")

@@ -1,8 +1,10 @@
 """Seeds, numeric precision and devices: what a run stands on, and why."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -60,6 +62,16 @@ def configure(*, seed: int, precision: str) -> Runtime:
         # XLA makes a step slower on a CPU: benchmarks/training_step.py, docs/results.md.
         jit_compile=bool(gpus),
     )
+
+
+@contextlib.contextmanager
+def configured(*, seed: int, precision: str) -> Iterator[Runtime]:
+    """Gives the Runtime of `configure`; the precision of before is in force again afterwards."""
+    before = keras.config.dtype_policy()
+    try:
+        yield configure(seed=seed, precision=precision)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def choose_precision(
