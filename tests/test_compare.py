@@ -182,7 +182,13 @@ def test_the_tables_say_linear_probes_and_stand_beside_controls(compared):
     assert r"\toprule" in latex and latex.count(r"\begin{tabular}") == 2
     assert "CLASS EQUALS SOURCE" not in page  # the synthetic sample has one source
     figures = pd.read_csv(workdir / "compare.csv")
-    assert {"border_only", "thumbnail_32"} <= set(figures["system"])
+    systems = content_of(workdir)["systems"]
+    assert set(figures["system"]) == {
+        *(system["name"] for system in systems),
+        *("border_only", "thumbnail_32"),
+        *(f"border_only_features-{system['name']}" for system in systems),
+        *(f"lungs_hidden_features-{system['name']}" for system in systems),
+    }
     assert len(pd.read_csv(workdir / "differences.csv")) == 48
 
 

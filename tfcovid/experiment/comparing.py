@@ -16,10 +16,9 @@ from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison_cells import Cell, cells_of, run_cell
+from tfcovid.experiment.comparison_controls import run_controls
 from tfcovid.experiment.comparison_differences import (
-    compared_controls,
     pairs_of,
-    score_control,
     tested_difference,
     with_holm,
 )
@@ -31,7 +30,6 @@ from tfcovid.experiment.comparison_folder import (
     images_digest,
 )
 from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
-from tfcovid.experiment.control_fitting import pixel_features
 from tfcovid.experiment.finetuned_cells import run_finetuned_cells
 from tfcovid.experiment.frozen_features import (
     System,
@@ -88,7 +86,7 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
         "classes": {task.value: TASK_LABELS[task].classes for task in comparison.tasks},
         "counts": describe_counts(comparison, pool),
         "cells": records,
-        "controls": run_controls(config, comparison, pool, folder, console),
+        "controls": run_controls(config, comparison, systems, pool, folder, console),
         "differences": run_differences(config, cells, tables, folder, console),
         "notes": notes_of(comparison, pool, records),
     }
@@ -154,34 +152,6 @@ def run_cells(
     found |= run_finetuned_cells(config, comparison, networks, systems, pool, folder, console)
     records = [found[cell.name][0] for cell in cells]
     return records, {cell.name: found[cell.name][1] for cell in cells}
-
-
-def run_controls(
-    config: Config,
-    comparison: CompareConfig,
-    pool: Pool,
-    folder: ComparisonFolder,
-    console: rich.console.Console,
-) -> list[dict[str, Any]]:
-    """Returns what probes without anatomy score, for each task and setting."""
-    images, index = pool.dataset.images, pool.dataset.image_index
-    found: list[dict[str, Any]] = []
-    total = len(compared_controls()) * len(comparison.tasks) * len(comparison.settings)
-    with counting_bar(console, "controls") as progress:
-        for control in compared_controls():
-            seen = pixel_features(control.features, images, index)
-            for task in comparison.tasks:
-                for setting in comparison.settings:
-                    progress(len(found), total)
-
-                    def make(control=control, seen=seen, task=task.value, setting=setting.value):
-                        return score_control(
-                            control, seen, pool, task, setting, seed=config.run.seed
-                        )
-
-                    name = f"{task.value}-{setting.value}-{control.name}.json"
-                    found.append(finished(folder.controls / name, make))
-    return found
 
 
 def run_differences(

@@ -1,4 +1,4 @@
-"""What is tested on the cells of a comparison: pairs that differ in one factor, and controls."""
+"""What is tested on the cells of a comparison: pairs that differ in one factor."""
 
 import dataclasses
 import itertools
@@ -9,22 +9,10 @@ import numpy as np
 import pandas as pd
 
 from flags import choices
-from tfcovid.controls.probes import (
-    Control,
-    balanced_accuracy,
-    chance_level,
-    controls_for,
-    probe_decisions,
-)
-from tfcovid.data.preprocess import LUNG_BOX
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison_cells import FACTORS, Cell, predictions_of
-from tfcovid.experiment.comparison_pool import Pool
 from tfcovid.metrics.comparison import compare_systems
-from tfcovid.metrics.intervals import balanced_accuracy_interval
 from tfcovid.metrics.significance import delong, holm, mcnemar
-
-CONTROLS = ("border_only", "thumbnail_32")
 
 # What is asked of these is what the named value adds: it stands first in a difference.
 ADDED = {"setting": choices.Setting.WITH.value, "training": choices.Trained.FINETUNED.value}
@@ -139,44 +127,3 @@ def with_holm(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for found in differences
     ]
-
-
-def compared_controls() -> list[Control]:
-    """Returns the controls that stand beside the cells."""
-    return [c for c in controls_for(dataclasses.astuple(LUNG_BOX)) if c.name in CONTROLS]
-
-
-def score_control(
-    control: Control, features: np.ndarray, pool: Pool, task: str, setting: str, *, seed: int
-) -> dict[str, Any]:
-    """Returns what a probe without anatomy scores on the images that the cells are tested on.
-
-    Args:
-      control: the probe.
-      features: what it sees of every image, float [n, num_features], in the pool's order.
-      pool: the images.
-      task: what is told apart.
-      setting: whether it is trained with the further data sets.
-      seed: of solver and bootstrap.
-    """
-    labels, decisions, groups = [], [], []
-    for fold in range(len(pool.splits)):
-        part = pool.part(task, setting, fold)
-        own, dataset = features[part.rows], part.dataset
-        train, test = dataset.rows("train"), dataset.rows("test")
-        decisions.append(probe_decisions(own[train], dataset.labels[train], own[test], seed=seed))
-        labels.append(dataset.labels[test])
-        groups.append(dataset.frame["group_id"].to_numpy(object)[test])
-    truth, decided = np.concatenate(labels), np.concatenate(decisions)
-    num_classes = len(TASK_LABELS[task].classes)
-    return {
-        "task": task,
-        "setting": setting,
-        "name": control.name,
-        "sees": control.sees,
-        "chance": chance_level(num_classes),
-        "balanced_accuracy": balanced_accuracy(truth, decided),
-        "interval": balanced_accuracy_interval(
-            truth, decided, np.concatenate(groups), num_classes=num_classes, seed=seed
-        ),
-    }

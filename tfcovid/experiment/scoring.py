@@ -96,7 +96,7 @@ def metrics_of(
     seed, labels = config.run.seed, predicted.labels
     metrics = {
         "task": config.data.task.value,
-        "split": config.data.split.value,
+        "split": "manifest" if config.data.manifest else config.data.split.value,
         "view": config.data.view.value,
         **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
         "calibration": before_and_after(

@@ -175,7 +175,7 @@ def controls_below(content: Content) -> list[str]:
         overlap = own["low"] <= other["high"] and other["low"] <= own["high"]
         sentences.append(
             f"{task}, {setting}: the best cell ({kind}) reaches {words.number(value)} balanced "
-            f"accuracy, a probe that sees only {control['sees']} "
+            f"accuracy, {words.control_name(control)}, "
             f"{words.number(control['balanced_accuracy'])} "
             f"(chance {words.number(control['chance'])}); their intervals "
             f"{'overlap' if overlap else 'do not overlap'}."

@@ -1,0 +1,201 @@
+"""What stands beside the cells of a comparison: models that see no lungs, or hardly any."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rich.console
+
+from flags.compare_config import CompareConfig
+from flags.config import Config
+from tfcovid.console import counting_bar
+from tfcovid.controls.probes import (
+    balanced_accuracy,
+    chance_level,
+    class_of_each_source,
+    probe_decisions,
+)
+from tfcovid.data.dataset import Dataset
+from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.comparison_folder import ComparisonFolder, finished
+from tfcovid.experiment.comparison_pool import Part, Pool
+from tfcovid.experiment.control_fitting import (
+    HIDDEN_VIEWS,
+    PIXEL_CONTROLS,
+    SIGHTS,
+    SOURCE_ALONE,
+    pixel_features,
+)
+from tfcovid.experiment.frozen_features import System, features_of
+from tfcovid.metrics.intervals import balanced_accuracy_interval
+
+COMPARED = ("border_only", "thumbnail_32")
+"""The controls of pixels that are compared."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Blind:
+    """A control of a comparison.
+
+    Attributes:
+      name: of its files and its rows.
+      sees: for the reader, in one phrase.
+      model: what looks at it.
+      decide: from the images of one task, setting and fold to class indices of the test images.
+    """
+
+    name: str
+    sees: str
+    model: str
+    decide: Callable[[Part], np.ndarray]
+
+
+def run_controls(
+    config: Config,
+    comparison: CompareConfig,
+    systems: list[System],
+    pool: Pool,
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> list[dict[str, Any]]:
+    """Returns what the controls score, for each task and setting; what is finished stays."""
+    found: list[dict[str, Any]] = []
+    blind = [
+        *_of_pixels(pool, config.run.seed),
+        *_of_features(config, systems, pool, folder, console),
+        *_of_sources(pool),
+    ]
+    total = len(blind) * len(comparison.tasks) * len(comparison.settings)
+    with counting_bar(console, "controls") as progress:
+        for control in blind:
+            for task in comparison.tasks:
+                for setting in comparison.settings:
+                    progress(len(found), total)
+
+                    def make(control=control, task=task.value, setting=setting.value):
+                        return score_control(control, pool, task, setting, seed=config.run.seed)
+
+                    name = f"{task.value}-{setting.value}-{control.name}.json"
+                    found.append(finished(folder.controls / name, make))
+    return found
+
+
+def _of_pixels(pool: Pool, seed: int) -> list[Blind]:
+    return [
+        Blind(
+            control.name,
+            control.sees,
+            SIGHTS[control.name].model,
+            _probe(
+                pixel_features(control.features, pool.dataset.images, pool.dataset.image_index),
+                seed,
+            ),
+        )
+        for control in PIXEL_CONTROLS
+        if control.name in COMPARED
+    ]
+
+
+def _of_features(
+    config: Config,
+    systems: list[System],
+    pool: Pool,
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> list[Blind]:
+    """Returns probes of each system's features of images whose lungs are painted over."""
+    if config.data.view != "full":
+        return []  # the comparison is such a control itself
+    return [
+        Blind(
+            f"{view}_features-{system.name}",
+            f"{sees}, by the features of {system.name}",
+            "probe",
+            _probe(_painted_features(system, view, pool.dataset, folder, console), config.run.seed),
+        )
+        for system in systems
+        for view, sees in HIDDEN_VIEWS.items()
+    ]
+
+
+def _painted_features(
+    system: System,
+    view: str,
+    dataset: Dataset,
+    folder: ComparisonFolder,
+    console: rich.console.Console,
+) -> np.ndarray:
+    painted = dataclasses.replace(dataset, images=dataset.images.seen_through(view))
+    seeing = dataclasses.replace(
+        system,
+        name=f"{system.name}-{view}",
+        preprocessing=dataclasses.replace(system.preprocessing, view=view),
+    )
+    return features_of(seeing, painted, folder.features, console)
+
+
+def _of_sources(pool: Pool) -> list[Blind]:
+    """Returns the table that knows the data set of an image, where there are several."""
+    if pool.dataset.frame["source"].nunique() < 2:
+        return []
+    sight = SIGHTS[SOURCE_ALONE]
+    return [Blind(SOURCE_ALONE, sight.sees, sight.model, _decide_by_source)]
+
+
+def _probe(features: np.ndarray, seed: int) -> Callable[[Part], np.ndarray]:
+    def decide(part: Part) -> np.ndarray:
+        own, dataset = features[part.rows], part.dataset
+        train, test = dataset.rows("train"), dataset.rows("test")
+        return probe_decisions(own[train], dataset.labels[train], own[test], seed=seed)
+
+    return decide
+
+
+def _decide_by_source(part: Part) -> np.ndarray:
+    dataset = part.dataset
+    train, test = dataset.rows("train"), dataset.rows("test")
+    sources = dataset.frame["source"].fillna("").to_numpy(str)
+    decided = class_of_each_source(
+        dataset.labels[train], sources[train], num_classes=len(dataset.classes)
+    )
+    return np.array([decided.get(name, 0) for name in sources[test]])
+
+
+def score_control(
+    control: Blind, pool: Pool, task: str, setting: str, *, seed: int
+) -> dict[str, Any]:
+    """Returns what a control scores on the images that the cells are tested on.
+
+    Args:
+      control: the control.
+      pool: the images.
+      task: what is told apart.
+      setting: whether it is trained with the further data sets.
+      seed: of the bootstrap.
+    """
+    parts = [pool.part(task, setting, fold) for fold in range(len(pool.splits))]
+    tested = [part.dataset.rows("test") for part in parts]
+    labels = np.concatenate(
+        [part.dataset.labels[rows] for part, rows in zip(parts, tested, strict=True)]
+    )
+    groups = np.concatenate(
+        [
+            part.dataset.frame["group_id"].to_numpy(object)[rows]
+            for part, rows in zip(parts, tested, strict=True)
+        ]
+    )
+    decisions = np.concatenate([control.decide(part) for part in parts])
+    num_classes = len(TASK_LABELS[task].classes)
+    return {
+        "task": task,
+        "setting": setting,
+        "name": control.name,
+        "sees": control.sees,
+        "model": control.model,
+        "chance": chance_level(num_classes),
+        "balanced_accuracy": balanced_accuracy(labels, decisions),
+        "interval": balanced_accuracy_interval(
+            labels, decisions, groups, num_classes=num_classes, seed=seed
+        ),
+    }
