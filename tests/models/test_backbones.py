@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.models.torch_parity import copy_weights, random_torch_network, torch_feature_map
-from tfcovid.models.backbones import BACKBONES, build_backbone
+from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX, build_backbone
 
 # Trainable and non-trainable parameters without classifier, three input channels. The trainable
 # ones are torchvision's published totals less the 1,000-way classifier, e.g. ResNet50
@@ -15,16 +15,43 @@ PARAMETER_COUNTS = {
     "resnet101": (42_500_160, 105_344),
     "densenet121": (6_953_856, 83_648),
     "mobilenet_v2": (2_223_872, 34_112),
+    "vgg19": (20_024_384, 0),
+    "inception_v3": (21_785_568, 34_432),
+    "alexnet": (2_469_696, 0),
+    "squeezenet": (722_496, 0),
+    "cnn19": (2_729_840, 3_776),
     "tiny": (23_696, 224),
 }
 
+
+def _linear(*layers):
+    return {f"{layer}_{kind}" for layer in layers for kind in ("weight", "bias")}
+
+
 TORCHVISION_CLASSIFIERS = {
-    "resnet18": ({"fc_weight", "fc_bias"}, 512),
-    "resnet50": ({"fc_weight", "fc_bias"}, 2048),
-    "resnet101": ({"fc_weight", "fc_bias"}, 2048),
-    "densenet121": ({"classifier_weight", "classifier_bias"}, 1024),
-    "mobilenet_v2": ({"classifier_1_weight", "classifier_1_bias"}, 1280),
+    "resnet18": (_linear("fc"), 512),
+    "resnet50": (_linear("fc"), 2048),
+    "resnet101": (_linear("fc"), 2048),
+    "densenet121": (_linear("classifier"), 1024),
+    "mobilenet_v2": (_linear("classifier_1"), 1280),
+    "vgg19": (_linear("classifier_0", "classifier_3", "classifier_6"), 512),
+    "alexnet": (_linear("classifier_1", "classifier_4", "classifier_6"), 256),
+    "squeezenet": (_linear("classifier_1"), 512),
+    "inception_v3": (
+        _linear("fc", "AuxLogits_fc")
+        | {
+            f"AuxLogits_conv{n}_{name}"
+            for n in (0, 1)
+            for name in (
+                "conv_weight",
+                *("bn_weight", "bn_bias", "bn_running_mean", "bn_running_var"),
+            )
+        },
+        2048,
+    ),
 }
+LARGER_PX = {"inception_v3": 12}  # than the images that the others are tested on
+FAN_IN = ("densenet121", "alexnet", "squeezenet")
 
 
 def _count(variables):
@@ -37,7 +64,7 @@ def test_no_backbone_is_missing_from_the_table_of_parameter_counts():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_parameter_counts_are_exact(name):
-    backbone = build_backbone(name, image_size=64, channels=3)
+    backbone = build_backbone(name, image_size=None, channels=3)
     counts = _count(backbone.trainable_variables), _count(backbone.non_trainable_variables)
     assert counts == PARAMETER_COUNTS[name]
 
@@ -50,11 +77,13 @@ def test_a_gray_network_has_only_fewer_stem_weights():
 @pytest.mark.parametrize("image_size", [64, 75])
 @pytest.mark.parametrize("name", TORCHVISION_CLASSIFIERS)
 def test_feature_map_equals_torchvision_with_the_same_weights(name, image_size):
+    image_size += LARGER_PX.get(name, 0)
     network = random_torch_network(name, seed=1)
     backbone = build_backbone(name, image_size=image_size, channels=3)
     assert copy_weights(network, backbone) == TORCHVISION_CLASSIFIERS[name][0]
     rng = np.random.default_rng(image_size)
-    images = rng.normal(size=(2, image_size, image_size, 3)).astype(np.float32)
+    images = rng.normal(size=(2, image_size, image_size, 3)) + rng.normal(size=(2, 1, 1, 3))
+    images = images.astype(np.float32)
 
     expected = torch_feature_map(name, network, images)
     features = keras.ops.convert_to_numpy(backbone(images, training=False))
@@ -68,6 +97,31 @@ def test_feature_map_equals_torchvision_with_the_same_weights(name, image_size):
     assert spread >= 0.01
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_size_from_the_smallest_to_320_leaves_a_feature_map(name):
+    backbone = build_backbone(name, image_size=None, channels=1)
+    smallest = SMALLEST_IMAGE_PX.get(name, 1)
+    for side in (smallest, smallest + 1, *range(max(smallest, 32), 321, 16), 299, 320):
+        assert min(_feature_map_shape(backbone, side)) >= 1, side
+
+
+@pytest.mark.parametrize("name", SMALLEST_IMAGE_PX)
+def test_an_image_too_small_is_refused_and_would_leave_nothing(name):
+    smallest = SMALLEST_IMAGE_PX[name]
+    expected = rf"^--image_size={smallest - 1}: expected {smallest} or more, because {name} "
+    with pytest.raises(ValueError, match=expected):
+        build_backbone(name, image_size=smallest - 1, channels=1)
+    backbone = build_backbone(name, image_size=None, channels=1)
+    try:
+        assert min(_feature_map_shape(backbone, smallest - 1)) < 1
+    except ValueError as error:
+        assert "negative" in str(error).lower()  # Keras refuses some sizes, not all
+
+
+def _feature_map_shape(backbone, side):
+    return backbone.compute_output_shape((1, side, side, 1))[1:3]
+
+
 def test_any_size_input_gives_what_the_fixed_size_gives():
     fixed = build_backbone("tiny", image_size=40, channels=1)
     free = build_backbone("tiny", image_size=None, channels=1)
@@ -79,14 +133,14 @@ def test_any_size_input_gives_what_the_fixed_size_gives():
 @pytest.mark.parametrize("name", BACKBONES)
 def test_initial_kernels_are_all_different_and_have_the_he_variance(name):
     keras.utils.set_random_seed(3)
-    backbone = build_backbone(name, image_size=64, channels=3)
+    backbone = build_backbone(name, image_size=None, channels=3)
     kernels = [layer for layer in backbone.layers if hasattr(layer, "kernel")]
     first_values = {float(np.ravel(layer.kernel)[0]) for layer in kernels}
     assert len(first_values) == len(kernels)
     for layer in kernels:
         kernel = np.asarray(layer.kernel)
         height, width, fan_in, fan_out = kernel.shape
-        fan = fan_in if name == "densenet121" else fan_out
+        fan = fan_in if name in FAN_IN else fan_out
         if kernel.size > 2_000:
             assert np.var(kernel) == pytest.approx(2 / (height * width * fan), rel=0.2)
 
@@ -121,7 +175,7 @@ def test_frozen_batch_norm_trains_gamma_and_beta_and_keeps_the_statistics():
 
 def test_an_unknown_backbone_is_refused_with_the_valid_names():
     with pytest.raises(
-        ValueError, match=r"'resnet5'; choose one of resnet18, .*mobilenet_v2, tiny"
+        ValueError, match=r"'resnet5'; choose one of resnet18, .*mobilenet_v2, .*cnn19, tiny"
     ):
         build_backbone("resnet5", image_size=64, channels=3)
 

@@ -20,7 +20,12 @@ _VARIABLE_NAMES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
     "kernel": "weight",
+    "bias": "bias",
 }
+
+_TORCHVISION_NAMES = {"squeezenet": "squeezenet1_1"}
+_ARGUMENTS = {"inception_v3": {"init_weights": True}}  # else it warns that it may not one day
+_SCALING_IMAGE_PX = {"inception_v3": 96}
 
 
 def random_torch_network(name, *, seed):
@@ -31,27 +36,30 @@ def random_torch_network(name, *, seed):
     them would prove nothing.
     """
     torch.manual_seed(seed)
-    network = getattr(torchvision.models, name)(weights=None).eval()
+    build = getattr(torchvision.models, _TORCHVISION_NAMES.get(name, name))
+    network = build(weights=None, **_ARGUMENTS.get(name, {})).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    _scale_convolutions(network)
+    _scale_convolutions(network, _SCALING_IMAGE_PX.get(name, 64))
     return network
 
 
-def _scale_convolutions(network):
+def _scale_convolutions(network, side):
     def scale(module, _, output):
         deviation = output.std()
         module.weight.div_(deviation)
+        if module.bias is not None:
+            module.bias.div_(deviation)
         return output / deviation
 
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     hooks = [convolution.register_forward_hook(scale) for convolution in convolutions]
     with torch.no_grad():
-        network(coarse_images(4, 64))
+        network(coarse_images(4, side))
     for hook in hooks:
         hook.remove()
 
@@ -76,7 +84,13 @@ def torch_feature_map(name, network, images):
     """Returns torchvision's last feature map, float32 [batch, height, width, channels]."""
     x = torch.from_numpy(images.transpose(0, 3, 1, 2))
     with torch.no_grad():
-        if name.startswith("resnet"):
+        if name == "inception_v3":
+            maps = []
+            hook = network.Mixed_7c.register_forward_hook(lambda *call: maps.append(call[-1]))
+            network(x)
+            hook.remove()
+            x = maps[0]
+        elif name.startswith("resnet"):
             x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
             x = network.layer4(network.layer3(network.layer2(network.layer1(x))))
         else:

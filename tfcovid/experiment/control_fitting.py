@@ -14,7 +14,7 @@ from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
 from tfcovid.experiment.inputs import EVALUATION_BATCH
-from tfcovid.models.classifier import POOL_LAYER
+from tfcovid.models.necks import POOL_LAYER
 from tfcovid.whole_file import whole_file
 
 CHUNK = 512

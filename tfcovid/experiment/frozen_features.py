@@ -23,11 +23,10 @@ from tfcovid.experiment.comparison_pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.necks import POOL_LAYER, average_neck
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
-
-POOL_LAYER = "pool"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +89,8 @@ def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> Sys
             batch_norm="frozen",
         )
         load_backbone_weights(backbone, path)
-        pooled = keras.layers.GlobalAveragePooling2D(name=POOL_LAYER)(backbone.output)
-        return keras.Model(backbone.input, pooled)
+        # Not the network's own neck: dense layers are not in the file, and would be random.
+        return keras.Model(backbone.input, average_neck(backbone.output))
 
     return System(
         name=name,

@@ -1,16 +1,13 @@
-"""The classifier: a backbone, average pooling and a linear head with float32 logits."""
+"""The classifier: a backbone, its neck (pooling) and a linear head with float32 logits."""
 
 import keras
 import numpy as np
 
-from tfcovid.models.backbones import build_backbone
+from tfcovid.models.backbones import apply_neck, build_backbone
 from tfcovid.models.layers import image_input
 
 HEAD_LAYER = "logits"
 """Name of the linear layer that is the head."""
-
-POOL_LAYER = "pool"
-"""Name of the layer that gives the pooled features."""
 
 
 def build_classifier(
@@ -26,9 +23,11 @@ def build_classifier(
 ):
     """Returns a model from images to logits.
 
-    The backbone is the nested model `model.get_layer("backbone")`. Pooling and
-    head compute in float32 whatever the precision policy: a half-precision
-    sigmoid is exactly 1 from logit 9 on.
+    The backbone is the nested model `model.get_layer("backbone")`, whose output is
+    the last feature map. The layer `necks.POOL_LAYER` gives the features that the
+    head sees: their average or, for AlexNet, VGG19 and CNN19, what dense layers
+    make of it. Pooling and head compute in float32 whatever the precision
+    policy: a half-precision sigmoid is exactly 1 from logit 9 on.
 
     Args:
       backbone: a key of `backbones.BACKBONES`.
@@ -36,7 +35,8 @@ def build_classifier(
         the number of classes.
       image_size: side of the square input, px, or None for any size.
       channels: number of input channels.
-      dropout: share of pooled features dropped while training, in [0, 1).
+      dropout: share of the features dropped before the head while training, in
+        [0, 1); the dropouts between dense layers are the architecture's own.
       batch_norm: 'train' or 'frozen', see `build_backbone`.
       head_bias: initial bias of the head [num_outputs], for example from
         `prior_bias`, or None for zeros.
@@ -47,14 +47,14 @@ def build_classifier(
       logits [batch, num_outputs].
 
     Raises:
-      ValueError: if backbone or batch_norm is unknown, or head_bias does not
-        have num_outputs finite entries.
+      ValueError: if backbone or batch_norm is unknown, image_size is too small, or
+        head_bias does not have num_outputs finite entries.
     """
     image = image_input(image_size, channels)
     features = build_backbone(
         backbone, image_size=image_size, channels=channels, batch_norm=batch_norm, name="backbone"
     )(image)
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL_LAYER)(features)
+    x = apply_neck(backbone, features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="dropout")(x)
     head = keras.layers.Dense(num_outputs, dtype="float32", name=HEAD_LAYER)
     model = keras.Model(image, head(x), name=name)

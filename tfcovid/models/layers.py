@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 
 import keras
+import numpy as np
 
 from tfcovid.models.batch_norm import BatchNormalization
 
@@ -35,41 +36,62 @@ def image_input(image_size, channels):
 
 
 def pad(x, padding, *, name):
-    """Returns x with `padding` rows and columns of zeros on each of the four sides.
+    """Returns x with rows and columns of zeros around it.
 
     Keras' 'same' puts the odd row of a strided layer at the bottom only, where
     PyTorch pads both sides; so strided layers pad here and then use 'valid'.
+
+    Args:
+      x: feature map [batch, height, width, channels].
+      padding: zeros on each of the four sides, (rows, columns) on either side, or
+        ((top, bottom), (left, right)).
+      name: of the layer that follows.
     """
-    return keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x) if padding else x
+    return keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x) if np.any(padding) else x
 
 
-def convolution(x, filters, kernel_size, *, strides=1, mode="fan_out", name):
-    """Returns x convolved without bias, padded symmetrically by kernel_size // 2.
+def convolution(
+    x,
+    filters,
+    kernel_size,
+    *,
+    strides=1,
+    padding=None,
+    use_bias=False,
+    mode="fan_out",
+    name,
+):
+    """Returns x convolved, padded symmetrically.
 
     Args:
       x: feature map [batch, height, width, channels].
       filters: number of output channels.
-      kernel_size: side of the square kernel, odd.
+      kernel_size: side of the square kernel, or (height, width).
       strides: step in both directions.
+      padding: zeros on each side, or (rows, columns); None for kernel_size // 2.
+      use_bias: whether a bias is added, 0 at the start.
       mode: 'fan_out' or 'fan_in', for the He normal initial kernel.
       name: layer name.
 
     Returns:
-      Feature map [batch, ceil(height / strides), ceil(width / strides), filters].
+      Feature map [batch, height', width', filters]; with padding None and an odd kernel the
+      height and width of x divided by strides, rounded up.
     """
+    sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    halves = tuple(side // 2 for side in sides)
+    padding = halves if padding is None else padding
+    padding = (padding, padding) if isinstance(padding, int) else padding
     # At stride 1 'same' is symmetric too, and saves a copy of the feature map.
-    padding = "same"
-    if strides > 1:
-        x, padding = pad(x, kernel_size // 2, name=name), "valid"
+    same = strides == 1 and padding == halves
     return keras.layers.Conv2D(
         filters,
         kernel_size,
         strides=strides,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer=_he_normal(mode),
+        padding="same" if same else "valid",
+        use_bias=use_bias,
+        kernel_initializer=he_normal(mode),
         name=name,
-    )(x)
+    )(x if same else pad(x, padding, name=name))
 
 
 def depthwise_convolution(x, *, strides=1, name):
@@ -82,18 +104,19 @@ def depthwise_convolution(x, *, strides=1, name):
         strides=strides,
         padding=padding,
         use_bias=False,
-        depthwise_initializer=_he_normal("fan_out"),
+        depthwise_initializer=he_normal("fan_out"),
         name=name,
     )(x)
 
 
-def normalize(x, *, mode, zero_gamma=False, name):
+def normalize(x, *, mode, epsilon=1e-5, zero_gamma=False, name):
     """Returns x batch-normalised with torchvision's epsilon and momentum.
 
     Args:
       x: feature map [batch, height, width, channels].
       mode: 'train' for batch statistics while training, 'frozen' for the
         stored statistics always; gamma and beta train in both.
+      epsilon: added to the variance; PyTorch's default, Inception has another.
       zero_gamma: start gamma at 0 instead of 1.
       name: layer name.
 
@@ -108,7 +131,7 @@ def normalize(x, *, mode, zero_gamma=False, name):
     return BatchNormalization(
         statistics=_STATISTICS[mode],
         momentum=0.9,  # PyTorch's momentum 0.1 is the weight of the new value
-        epsilon=1e-5,
+        epsilon=epsilon,
         gamma_initializer="zeros" if zero_gamma else "ones",
         name=name,
     )(x)
@@ -124,15 +147,34 @@ def relu6(x, *, name):
     return keras.layers.ReLU(max_value=6.0, name=name)(x)
 
 
-def max_pool(x, *, name):
-    """Returns the 3x3 maximum at stride 2 of x >= 0, padded by 1.
+def max_pool(x, *, size=3, padding=1, name):
+    """Returns the maximum of size x size values at stride 2, of x >= 0.
 
     PyTorch pads with -infinity; zeros give the same only after a ReLU.
+
+    Args:
+      x: feature map [batch, height, width, channels], nowhere negative.
+      size: side of the square window.
+      padding: zeros around x, see `pad`. One row and column at the end only are what PyTorch calls
+        ceil_mode: a window of 3 that would stick out by one is taken all the same.
+      name: layer name.
     """
-    return keras.layers.MaxPooling2D(3, strides=2, padding="valid", name=name)(pad(x, 1, name=name))
+    pool = keras.layers.MaxPooling2D(size, strides=2, padding="valid", name=name)
+    return pool(pad(x, padding, name=name))
 
 
-def _he_normal(mode):
+CEIL = ((0, 1), (0, 1))
+"""The padding with which a 3x3 `max_pool` rounds up, as PyTorch's ceil_mode does."""
+
+
+def he_normal(mode):
+    """Returns He's normal initializer of a kernel, or zeros inside `zero_kernels`.
+
+    Args:
+      mode: 'fan_out' or 'fan_in'.
+
+    Source: He et al. 2015, arXiv:1502.01852, eq. 10 (fan_in) and 14 (fan_out).
+    """
     if not _RANDOM_KERNELS.get():
         return keras.initializers.Zeros()
     # A new initializer each time: a Keras initializer without a seed repeats its values.
