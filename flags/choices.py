@@ -107,7 +107,10 @@ class OnBadImage(enum.StrEnum):
 
 
 class Backbone(enum.StrEnum):
-    """The architectures; `tiny` is for smoke tests only."""
+    """The architectures; `tiny` is for smoke tests only.
+
+    `smallest_image_px` is the side below which one leaves no feature map.
+    """
 
     RESNET18 = enum.auto()
     RESNET34 = enum.auto()
@@ -115,7 +118,25 @@ class Backbone(enum.StrEnum):
     RESNET101 = enum.auto()
     DENSENET121 = enum.auto()
     MOBILENET_V2 = enum.auto()
+    VGG19 = enum.auto()
+    INCEPTION_V3 = enum.auto()
+    ALEXNET = enum.auto()
+    SQUEEZENET = enum.auto()
+    CNN19 = enum.auto()
     TINY = enum.auto()
+
+    @property
+    def smallest_image_px(self) -> int:
+        """The smallest side of an image, at least the 32 px that every run needs."""
+        return _SMALLEST_IMAGE_PX.get(self, 32)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether there are weights that somebody has trained and published."""
+        return self not in (Backbone.CNN19, Backbone.TINY)
+
+
+_SMALLEST_IMAGE_PX = {Backbone.ALEXNET: 63, Backbone.INCEPTION_V3: 75}
 
 
 class PublishedWeights(enum.StrEnum):
@@ -140,6 +161,10 @@ class SourceArchitecture(enum.StrEnum):
     RESNET101 = enum.auto()
     DENSENET121 = enum.auto()
     MOBILENET_V2 = enum.auto()
+    VGG19 = enum.auto()
+    INCEPTION_V3 = enum.auto()
+    ALEXNET = enum.auto()
+    SQUEEZENET = enum.auto()
 
 
 class Head(enum.StrEnum):

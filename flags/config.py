@@ -79,6 +79,12 @@ class Config:
     def __post_init__(self) -> None:
         self.loss.check_alpha_fits(self.data.task)
         self.decision.check_point_fits(self.data.task)
+        smallest = self.model.backbone.smallest_image_px
+        if self.data.image_size < smallest:
+            raise ValueError(
+                f"--image_size={self.data.image_size}: expected {smallest} or more, because "
+                f"--backbone={self.model.backbone}"
+            )
         if self.model.weights is None and self.training.head_epochs > 0:
             raise ValueError(
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "

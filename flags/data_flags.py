@@ -64,7 +64,7 @@ IMAGE_SIZE = absl_flags.DEFINE_integer(
     "image_size",
     None,
     f"Side of the network's square input, pixels (default: {FULL_IMAGE_SIZE}; "
-    f"{SAMPLE_IMAGE_SIZE} on the embedded sample).",
+    f"{SAMPLE_IMAGE_SIZE} on the embedded sample, or the smallest that the backbone takes).",
 )
 VIEW = absl_flags.DEFINE_enum_class(
     "view",

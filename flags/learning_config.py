@@ -29,7 +29,7 @@ class ModelConfig(RangeChecked):
       weights: a *.weights.h5 file with its contract beside it, published weights by name, in a
         comparison those of each cell's system, or None for random weights.
       batch_norm: which statistics the backbone's batch normalisation uses.
-      dropout: share of the pooled features dropped before the head, in [0, 1).
+      dropout: share of the features dropped before the head, in [0, 1).
     """
 
     backbone: choices.Backbone = choices.Backbone.RESNET50
@@ -46,10 +46,10 @@ class ModelConfig(RangeChecked):
                     "worth keeping; use --batch_norm=train or name a file in --weights"
                 )
         elif isinstance(self.weights, choices.PublishedWeights):
-            if self.backbone is choices.Backbone.TINY:
+            if not self.backbone.is_published:
                 raise ValueError(
-                    f"--weights={self.weights} with --backbone=tiny: nobody has trained it; drop "
-                    "one of the two"
+                    f"--weights={self.weights} with --backbone={self.backbone}: nobody has "
+                    "published weights of it; drop one of the two"
                 )
         elif isinstance(self.weights, pathlib.Path) and not self.weights.name.endswith(
             ".weights.h5"

@@ -187,6 +187,8 @@ def _data_config(flag_values: absl_flags.FlagValues, sample: bool) -> config.Dat
     image_size = flag_values[data_flags.IMAGE_SIZE.name].value
     if image_size is None:
         image_size = data_flags.SAMPLE_IMAGE_SIZE if sample else data_flags.FULL_IMAGE_SIZE
+        backbone = choices.Backbone(str(flag_values[model_flags.BACKBONE.name].value))
+        image_size = max(image_size, backbone.smallest_image_px)
     return _section(
         config.DataConfig,
         flag_values,

@@ -30,13 +30,13 @@ def summary_rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
 
 
 def tables(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Returns the table of the stages and, where training was compared, that of the batch norms."""
+    """Returns the table of the stages and, where training was compared, that of the layers."""
     stages = [c for c in comparisons if _kind(c) in ("inference", "training")]
     norms = [c for c in comparisons if _kind(c) not in ("inference", "training")]
     return [
         _table("By stage", "after", part)
         if part is stages
-        else _table("By batch norm, one training step", "of", part)
+        else _table("By batch norm and bias, one training step", "of", part)
         for part in (stages, norms)
         if part
     ]

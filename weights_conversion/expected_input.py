@@ -10,6 +10,11 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Source: torchvision 0.28.0, every classification preset; CheXNet, arXiv:1711.05225, section 3."""
 
+INCEPTION_MEAN = INCEPTION_STD = (0.5, 0.5, 0.5)
+INCEPTION_SIZE = 299
+"""Source: torchvision 0.28.0, models/inception.py: `transform_input`, which its pretrained network
+sets, turns values under ImageNet's mean and std into values under these, exactly."""
+
 UNIT_RANGE = (0.0, 1.0)
 XRAYVISION_RANGE = (-1024.0, 1024.0)
 XRAYVISION_SIZES = {"resnet50": 512}
@@ -161,6 +166,11 @@ def _found(architecture, channels, head_outputs, thresholds, published, told):
         return (
             Told(UNIT_RANGE, published.mean, published.std, published.image_size),
             "by the config.json beside the checkpoint",
+        )
+    if channels == 3 and architecture == "inception_v3":
+        return (
+            Told(UNIT_RANGE, INCEPTION_MEAN, INCEPTION_STD, INCEPTION_SIZE),
+            "assumed, as torchvision's pretrained network has it by transform_input",
         )
     if channels == 3:
         return (

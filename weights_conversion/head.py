@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfcovid.models.backbones import DENSE_NECKS
 from weights_conversion.recognition import Recognition, shown
 
 
@@ -39,6 +40,12 @@ def choose_head(recognition: Recognition, shapes, *, wish: str | None) -> Head |
                 "classifier.weight; leave the flag out"
             )
         return None
+    architecture = recognition.naming.architecture
+    if architecture in DENSE_NECKS:
+        raise ValueError(
+            f"the head of {architecture} stands behind dense layers ({shown(recognition.head)}), "
+            "which are not converted; --head=drop leaves all of them out"
+        )
     weights = [name for name in recognition.head if name.endswith(".weight")]
     name = weights[0].removesuffix(".weight") if weights else ""
     expected = {f"{name}.weight", f"{name}.bias"}

@@ -8,11 +8,23 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from weights_conversion.names import alexnet as alexnet_names
 from weights_conversion.names import densenet as densenet_names
+from weights_conversion.names import inception_v3 as inception_names
 from weights_conversion.names import mobilenet_v2 as mobilenet_names
 from weights_conversion.names import resnet as resnet_names
+from weights_conversion.names import squeezenet as squeezenet_names
+from weights_conversion.names import vgg as vgg_names
 from weights_conversion.names.table import Table
-from weights_conversion.reference import densenet, mobilenet_v2, resnet
+from weights_conversion.reference import (
+    alexnet,
+    densenet,
+    inception_v3,
+    mobilenet_v2,
+    resnet,
+    squeezenet,
+    vgg,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +50,8 @@ class Naming:
 
 ASSUMED = (
     "what no tensor tells is as torchvision has it: ReLU (MobileNetV2: ReLU6), stride on the 3x3 "
-    "convolution, symmetric padding, no dilation, no blur, epsilon 1e-5, a head that ends in logits"
+    "convolution, symmetric padding, no dilation, no blur, epsilon 1e-5 (Inception: 1e-3), a head "
+    "that ends in logits"
 )
 """Checkpoints of networks that differ in nothing else look the same; a config.json tells them."""
 
@@ -98,6 +111,49 @@ def _mobilenet_v2(spelling, names, table):
     )
 
 
+_VGG19 = Naming(
+    architecture="vgg19",
+    spelling="torchvision, timm",
+    anchor="features.0.weight",
+    table=vgg_names.torchvision(),
+    network=vgg.vgg19,
+    stages={f"stage {n}": f"features_{i}" for n, i in enumerate((4, 9, 18, 27, 36), start=1)},
+)
+
+_ALEXNET = Naming(
+    architecture="alexnet",
+    spelling="torchvision",
+    anchor="features.0.weight",
+    table=alexnet_names.torchvision(),
+    network=alexnet.alexnet,
+    stages={f"convolution {n}": f"features_{i}" for n, i in enumerate((2, 5, 7, 9, 12), start=1)},
+)
+
+_SQUEEZENET = Naming(
+    architecture="squeezenet",
+    spelling="torchvision, 1.1",
+    anchor="features.0.weight",
+    table=squeezenet_names.torchvision(),
+    network=squeezenet.squeezenet,
+    stages={
+        "stem": "features_2",
+        **{f"fire {i}": f"features_{i}_concat" for i in (3, 4, 6, 7, 9, 10, 11, 12)},
+    },
+)
+
+_INCEPTION_BLOCKS = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
+_INCEPTION_V3 = Naming(
+    architecture="inception_v3",
+    spelling="torchvision, timm",
+    anchor="Conv2d_1a_3x3.conv.weight",
+    table=inception_names.torchvision(),
+    network=inception_v3.inception_v3,
+    stages={
+        "stem": "maxpool2",
+        **{f"Mixed_{block}": f"Mixed_{block}_concat" for block in _INCEPTION_BLOCKS},
+    },
+)
+
 NAMINGS = (
     *(
         _resnet(name, "torchvision, timm", resnet.TorchvisionNames(), resnet_names.torchvision)
@@ -118,6 +174,10 @@ NAMINGS = (
     _mobilenet_v2("torchvision", mobilenet_v2.TorchvisionNames(), mobilenet_names.torchvision),
     _mobilenet_v2("the old flat one", mobilenet_v2.FlatNames(), mobilenet_names.flat),
     _mobilenet_v2("timm", mobilenet_v2.TimmNames(), mobilenet_names.timm),
+    _VGG19,
+    _INCEPTION_V3,
+    _ALEXNET,
+    _SQUEEZENET,
 )
 
 ARCHITECTURES = tuple(dict.fromkeys(naming.architecture for naming in NAMINGS))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from weights_conversion.namings import ARCHITECTURES, NAMINGS, Naming
 
-HEAD_ROOTS = ("fc", "classifier", "head", "last_linear", "linear", "logits", "output")
+HEAD_ROOTS = ("fc", "classifier", "head", "last_linear", "linear", "logits", "output", "pre_logits")
 """First part of a name that belongs to the layers behind the pooled features."""
 
 # More than this share of the table missing or besides it: it is another network.
@@ -56,6 +56,8 @@ class Recognition:
         )
 
 
+AUXILIARY = "auxiliary classifier, which acts in torchvision's training only"
+_AUXILIARY_ROOT = "AuxLogits"
 LEFT_OUT = "left out as asked for"
 THRESHOLDS = "torchxrayvision's operating thresholds, applied behind the sigmoid"
 _NOTES = {
@@ -147,7 +149,9 @@ def _sort_names(names, naming, prefix, left_out):
         last = name.rpartition(".")[2]
         if name in notes or name in wanted:
             continue
-        if last == "num_batches_tracked":
+        if name.removeprefix(prefix).startswith(f"{_AUXILIARY_ROOT}."):
+            notes[name] = AUXILIARY
+        elif last == "num_batches_tracked":
             counters.append(name)
         elif last in _NOTES:
             notes[name] = _NOTES[last]

@@ -1,5 +1,6 @@
 """Published weights by name: from PyTorch's cache, from a hub, or a clear line."""
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -40,7 +41,7 @@ def test_weights_that_have_no_name_are_taken_as_they_are(tmp_path):
 
 
 def test_every_backbone_with_published_weights_says_where_they_are():
-    assert set(weights.IMAGENET) == set(choices.Backbone) - {choices.Backbone.TINY}
+    assert set(weights.IMAGENET) == {b for b in choices.Backbone if b.is_published}
 
 
 def test_from_the_hub_once_then_from_the_cache(caches, monkeypatch, capsys):
@@ -75,6 +76,15 @@ def test_from_torchvisions_own_download_if_it_is_whole(caches, monkeypatch, caps
     (folder / name).write_bytes(b"half a download")
     with pytest.raises(ValueError, match=r"--weights=imagenet: hf://timm/x: no network"):
         weights.find_weights(ASKED, open_console())
+
+
+def test_weights_that_no_hub_has_are_said_to_be_put_where_pytorch_has_them(caches):
+    asked = dataclasses.replace(ASKED, backbone=choices.Backbone.ALEXNET)
+    expected = r"no hub has those of alexnet; put torchvision's https://\S+/alexnet-owt-7be5be79"
+    with pytest.raises(ValueError, match=expected) as raised:
+        weights.find_weights(asked, open_console())
+    place = caches / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+    assert str(raised.value).endswith(str(place))
 
 
 def test_without_network_it_is_one_clear_line_and_leaves_no_weights(caches):

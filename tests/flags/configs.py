@@ -134,7 +134,8 @@ def configs(draw: st.DrawFn) -> config.Config:
     weights = draw(st.none() | st.sampled_from(choices.PublishedWeights) | files)
     backbones = set(choices.Backbone)
     if isinstance(weights, choices.PublishedWeights):
-        backbones.remove(choices.Backbone.TINY)
+        backbones = {backbone for backbone in backbones if backbone.is_published}
+    backbones = {b for b in backbones if b.smallest_image_px <= data.image_size}
     batch_norms = set(choices.BatchNorm) - (
         {choices.BatchNorm.FROZEN} if weights is None else set()
     )

@@ -5,6 +5,8 @@ import pytest
 
 from flags import choices
 from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX
+from weights_conversion.namings import ARCHITECTURES
 
 _ENUMS = [
     member
@@ -22,6 +24,18 @@ def test_each_value_is_its_name_in_lower_case_as_absl_reads_it(words):
 def test_each_task_has_as_many_classes_here_as_in_the_data(task):
     expected = None if task is choices.Task.SOURCE else len(TASK_LABELS[task].classes)
     assert task.num_classes == expected
+
+
+def test_every_backbone_is_offered_from_its_smallest_image_on():
+    assert {backbone.value for backbone in choices.Backbone} == set(BACKBONES)
+    for backbone in choices.Backbone:
+        assert backbone.smallest_image_px == max(32, SMALLEST_IMAGE_PX.get(backbone, 1))
+
+
+def test_every_architecture_that_converts_is_offered_and_every_published_one_converts():
+    offered = set(choices.SourceArchitecture) - {choices.SourceArchitecture.AUTO}
+    assert {architecture.value for architecture in offered} == set(ARCHITECTURES)
+    assert {b.value for b in choices.Backbone if b.is_published} == set(ARCHITECTURES)
 
 
 def test_every_task_of_the_data_is_offered():

@@ -193,11 +193,21 @@ def test_weights_of_another_format_are_refused():
         config.ModelConfig(weights=pathlib.Path("m.pth"))
 
 
-def test_imagenet_weights_of_a_network_nobody_trained_are_refused():
-    with pytest.raises(ValueError, match="--weights=imagenet with --backbone=tiny"):
+@pytest.mark.parametrize("backbone", ["tiny", "cnn19"])
+def test_imagenet_weights_of_a_network_nobody_trained_are_refused(backbone):
+    with pytest.raises(ValueError, match=f"--weights=imagenet with --backbone={backbone}"):
         config.ModelConfig(
-            weights=choices.PublishedWeights.IMAGENET, backbone=choices.Backbone.TINY
+            weights=choices.PublishedWeights.IMAGENET, backbone=choices.Backbone(backbone)
         )
+
+
+@pytest.mark.parametrize(("backbone", "smallest"), [("inception_v3", 75), ("alexnet", 63)])
+def test_an_image_too_small_for_the_backbone_is_refused(backbone, smallest):
+    model = config.ModelConfig(backbone=choices.Backbone(backbone))
+    config.Config(model=model, data=config.DataConfig(image_size=smallest))
+    expected = f"^--image_size={smallest - 1}: expected {smallest} or more, because --backbone="
+    with pytest.raises(ValueError, match=expected + backbone):
+        config.Config(model=model, data=config.DataConfig(image_size=smallest - 1))
 
 
 @pytest.mark.parametrize(

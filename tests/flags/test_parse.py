@@ -85,6 +85,7 @@ def test_a_data_folder_leaves_the_kind_open_and_the_size_full(folder):
 def test_the_embedded_sample_has_its_own_size_unless_one_is_given():
     assert _config("--data=synthetic").data.image_size == 64
     assert _config("--data=synthetic", "--image_size=128").data.image_size == 128
+    assert _config("--backbone=inception_v3").data.image_size == 75
 
 
 def test_the_embedded_sample_has_its_own_number_of_epochs_unless_one_is_given(folder):

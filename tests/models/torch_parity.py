@@ -29,7 +29,7 @@ _SCALING_IMAGE_PX = {"inception_v3": 96}
 
 
 def random_torch_network(name, *, seed):
-    """Returns the torchvision network in inference mode, batch-norm statistics randomised.
+    """Returns the torchvision network in inference mode, batch-norm statistics, biases randomised.
 
     Each convolution is scaled to outputs of unit deviation: as PyTorch initialises them, the signal
     dies on the way, MobileNetV2 gives every image the same features to 1e-7, and agreement on
@@ -44,6 +44,8 @@ def random_torch_network(name, *, seed):
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+        elif isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
     _scale_convolutions(network, _SCALING_IMAGE_PX.get(name, 64))
     return network
 

@@ -34,7 +34,8 @@ def passes_inference(plan, model):
     comparisons = compare_inference(source, model, TorchOps(source.tensors))
     try:
         return all(comparison.holds for comparison in comparisons)
-    except (ValueError, tf.errors.InvalidArgumentError):  # feature maps no longer fit together
+    # Feature maps no longer fit together, or nothing is left of them.
+    except (ValueError, tf.errors.InvalidArgumentError, tf.errors.AbortedError):
         return False
 
 

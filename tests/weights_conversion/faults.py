@@ -27,11 +27,16 @@ def swap(model, first, second):
 
 
 def changed_layers(model):
-    """Yields (layer, change of its config): each explicit padding shifted, each stride changed."""
+    """Yields (layer, change of its config): each explicit padding shifted, each stride changed.
+
+    Left out: padding at the end only, and AlexNet's stride of 4.
+    """
     for layer in model.layers:
-        if isinstance(layer, keras.layers.ZeroPadding2D):
+        if isinstance(layer, keras.layers.ZeroPadding2D) and layer.padding[0][0]:
             yield layer.name, shift_padding
-        elif isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+        elif isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D) and (
+            layer.strides[0] in (1, 2)
+        ):
             yield layer.name, change_stride
 
 

@@ -43,6 +43,12 @@ def network(name, *, outputs=14, channels=3, seed=1):
         if channels != 3:
             conv = torch.nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
             net.features.conv0 = conv
+    elif name == "inception_v3":
+        net.fc = torch.nn.Linear(2048, outputs)
+    elif name in ("vgg19", "alexnet"):
+        net.classifier[6] = torch.nn.Linear(4096, outputs)
+    elif name == "squeezenet":
+        net.classifier[1] = torch.nn.Conv2d(512, outputs, 1)
     else:
         net.classifier[1] = torch.nn.Linear(1280, outputs)
         if channels != 3:
@@ -154,4 +160,11 @@ SPELLINGS = {
     "mobilenet_v2": ("mobilenet_v2", as_named),
     "mobilenet_v2, flat": ("mobilenet_v2", mobilenet_flat),
     "mobilenet_v2, timm": ("mobilenet_v2", mobilenet_timm),
+    "vgg19": ("vgg19", as_named),
+    "inception_v3": ("inception_v3", as_named),
+    "alexnet": ("alexnet", as_named),
+    "squeezenet": ("squeezenet", as_named),
 }
+
+# Their heads are more than a linear layer, and are left out.
+HEAD_DROPPED = ("vgg19", "alexnet", "squeezenet")

@@ -2,7 +2,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from tests.models import torch_parity
 from weights_conversion.expected_input import (
     CHEXNET_CLASSES,
     IMAGENET_MEAN,
@@ -72,6 +74,18 @@ def test_another_gray_network_must_be_told_of():
     found = expect(channels=1, told=Told(pixel_range=(0, 255), mean=(127.5,), std=(127.5,)))
     assert (found.low, found.high, found.mean, found.std) == (0, 255, (127.5,), (127.5,))
     assert found.reason == "as told by flag"
+
+
+def test_inception_has_the_input_that_torchvisions_transform_input_makes():
+    found = expect(architecture="inception_v3")
+    assert (found.mean, found.std, found.image_size) == ((0.5,) * 3, (0.5,) * 3, 299)
+    unit = np.random.default_rng(0).random((2, 3, 80, 80)).astype(np.float32)
+    mean, std = (np.reshape(v, (3, 1, 1)).astype(np.float32) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    network = torch_parity.torchvision.models.inception_v3(
+        weights=None, transform_input=True, init_weights=True
+    )
+    theirs = network._transform_input(torch.from_numpy((unit - mean) / std)).numpy()
+    np.testing.assert_allclose((unit - 0.5) / 0.5, theirs, atol=1e-6)
 
 
 def test_what_the_user_says_comes_before_what_is_found():

@@ -1,8 +1,14 @@
 import pytest
 
-from tests.weights_conversion.source_checkpoints import PREFIXES, SPELLINGS, network, renamed
+from tests.weights_conversion.source_checkpoints import (
+    HEAD_DROPPED,
+    PREFIXES,
+    SPELLINGS,
+    network,
+    renamed,
+)
 from weights_conversion.head import choose_head
-from weights_conversion.recognition import recognise
+from weights_conversion.recognition import AUXILIARY, recognise
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +30,37 @@ def test_every_spelling_behind_every_prefix_is_recognised_without_a_stray(names,
     found = recognise(shapes)
     assert found.naming.architecture == SPELLINGS[spelling][0]
     assert found.misfit == 0
-    assert len(found.head) == 2
     batch_norms = [name for name in found.present if name.endswith("running_mean")]
     assert len(found.counters) == len(batch_norms)
-    assert choose_head(found, shapes, wish="keep").num_outputs == 14
+    if found.naming.architecture in HEAD_DROPPED:
+        assert {name.removeprefix(prefix).split(".")[0] for name in found.head} == {"classifier"}
+        assert choose_head(found, shapes, wish="drop") is None
+        with pytest.raises(ValueError, match="--head=drop leaves"):
+            choose_head(found, shapes, wish=None)
+    else:
+        assert len(found.head) == 2
+        assert choose_head(found, shapes, wish="keep").num_outputs == 14
+
+
+def test_the_auxiliary_classifier_of_inception_is_noted_and_left_out(names):
+    found = recognise(names["inception_v3"])
+    assert set(found.notes.values()) == {AUXILIARY}
+    assert {name.split(".")[0] for name in found.notes} == {"AuxLogits"}
+
+
+def test_a_single_linear_head_of_a_network_with_dense_layers_is_refused(names):
+    shapes = {n: s for n, s in names["vgg19"].items() if not n.startswith("classifier.")}
+    shapes |= {"classifier.weight": (3, 512), "classifier.bias": (3,)}
+    with pytest.raises(ValueError, match="head of vgg19 stands behind dense layers"):
+        choose_head(recognise(shapes), shapes, wish="keep")
+
+
+def test_other_networks_of_the_same_anchor_are_not_taken_for_one_another(names):
+    for name in ("vgg19", "alexnet", "squeezenet"):
+        assert recognise(names[name]).naming.architecture == name
+    vgg16 = [f"features.{n}.weight" for n in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)]
+    with pytest.raises(ValueError, match="the nearest is vgg19"):
+        recognise([*vgg16, *(name.replace("weight", "bias") for name in vgg16)])
 
 
 def test_the_head_of_a_wrapper_is_found_outside_of_the_backbone(names):

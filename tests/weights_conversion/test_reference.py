@@ -11,7 +11,10 @@ from weights_conversion.recognition import recognise
 from weights_conversion.reference.numpy_ops import NumpyOps
 from weights_conversion.reference.torch_ops import TorchOps
 
-IMAGES = np.random.default_rng(3).normal(size=(2, 45, 70, 3)).astype(np.float32)
+IMAGES = np.random.default_rng(3).normal(size=(2, 76, 87, 3)).astype(np.float32)
+
+
+NEW = ("vgg19", "inception_v3", "alexnet", "squeezenet")
 
 
 def source_of(spelling):
@@ -48,7 +51,7 @@ def test_the_source_network_is_torchvisions_and_uses_every_tensor(spelling):
     assert ops.used == set(tensors)
 
 
-@pytest.mark.parametrize("spelling", ["resnet18", "resnet50", "densenet121", "mobilenet_v2"])
+@pytest.mark.parametrize("spelling", ["resnet18", "resnet50", "densenet121", "mobilenet_v2", *NEW])
 def test_numpy_computes_what_pytorch_computes_in_float64(spelling):
     _, _, naming, tensors = source_of(spelling)
     torch_ops, numpy_ops = TorchOps(tensors, dtype=torch.float64), NumpyOps(tensors)

@@ -58,10 +58,12 @@ def describe_model(config: Config, model: keras.Model, weights: pathlib.Path | N
         if contract.head_outputs:
             start += f"; its head of {contract.head_outputs} outputs makes way for a new one"
         start += ")"
+    # Where everything trains, only statistics of batch norms do not.
+    normalised = bool(model.get_layer("backbone").non_trainable_variables)
+    batch_norm = config.model.resolved_batch_norm if normalised else "none"
     return (
         f"model: {config.model.backbone}, {model.count_params():,} parameters, from {start}; "
-        f"batch norm: {config.model.resolved_batch_norm}; loss: {config.loss.loss}, "
-        f"imbalance: {config.loss.imbalance}"
+        f"batch norm: {batch_norm}; loss: {config.loss.loss}, imbalance: {config.loss.imbalance}"
     )
 
 

@@ -15,6 +15,8 @@ from tfcovid.console import say
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.models.input_contract import contract_path
 
+_TORCHVISION = "https://download.pytorch.org/models/"
+
 PROJECT = pathlib.Path(__file__).parents[2]
 
 
@@ -23,7 +25,7 @@ class Published:
     """Where weights are published.
 
     Attributes:
-      hub: address that weights_conversion takes.
+      hub: address that weights_conversion takes, "" where no hub has them.
       torch_file: what torchvision's own download is called in PyTorch's cache; its name ends in
         the first eight digits of its SHA-256.
     """
@@ -39,6 +41,10 @@ IMAGENET = {
     "resnet101": Published("hf://timm/resnet101.tv_in1k", "resnet101-63fe2227.pth"),
     "densenet121": Published("hf://timm/densenet121.tv_in1k", "densenet121-a639ec97.pth"),
     "mobilenet_v2": Published("hf://timm/mobilenetv2_100.ra_in1k", "mobilenet_v2-b0353104.pth"),
+    "vgg19": Published("hf://timm/vgg19.tv_in1k", "vgg19-dcbb9e9d.pth"),
+    "inception_v3": Published("hf://timm/inception_v3.tv_in1k", "inception_v3_google-0cc3c7bd.pth"),
+    "alexnet": Published("", "alexnet-owt-7be5be79.pth"),
+    "squeezenet": Published("", "squeezenet1_1-b8a52dc0.pth"),
 }
 """Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
 training for MobileNetV2)."""
@@ -64,16 +70,35 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
     if not (converted.is_file() and contract_path(converted).is_file()):
         folder.mkdir(parents=True, exist_ok=True)
         published = IMAGENET[asked.backbone]
-        checkpoint = _in_torch_cache(published, console) or published.hub
+        checkpoint = _in_torch_cache(published, console) or _on_hub(published, asked)
         say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
         _convert(str(checkpoint), converted, asked, console)
     return converted
 
 
+def _on_hub(published, asked):
+    """Returns the address on the hub.
+
+    Raises:
+      ValueError: if no hub has the weights; the message says where they are and belong.
+    """
+    if not published.hub:
+        raise ValueError(
+            f"--weights={asked.weights}: no hub has those of {asked.backbone}; put torchvision's "
+            f"{_TORCHVISION}{published.torch_file} at {_torch_cache() / published.torch_file}"
+        )
+    return published.hub
+
+
+def _torch_cache():
+    """Returns the folder where torchvision's downloads lie."""
+    home = os.environ.get("TORCH_HOME") or pathlib.Path.home() / ".cache" / "torch"
+    return pathlib.Path(home) / "hub" / "checkpoints"
+
+
 def _in_torch_cache(published, console):
     """Returns torchvision's own download where PyTorch's cache has it whole."""
-    home = os.environ.get("TORCH_HOME") or pathlib.Path.home() / ".cache" / "torch"
-    path = pathlib.Path(home) / "hub" / "checkpoints" / published.torch_file
+    path = _torch_cache() / published.torch_file
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -31,6 +31,13 @@ def convolution(torch_name, layer):
     return {f"{torch_name}.weight": Place(f"{layer}/kernel", Layout.CONVOLUTION)}
 
 
+def biased_convolution(torch_name, layer):
+    """Returns the two entries of a convolution with bias."""
+    return convolution(torch_name, layer) | {
+        f"{torch_name}.bias": Place(f"{layer}/bias", Layout.VECTOR)
+    }
+
+
 def depthwise(torch_name, layer):
     """Returns the entry of a depthwise convolution without bias."""
     return {f"{torch_name}.weight": Place(f"{layer}/kernel", Layout.DEPTHWISE)}

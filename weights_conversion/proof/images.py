@@ -3,12 +3,24 @@
 import numpy as np
 from scipy import ndimage
 
+from tfcovid.models.backbones import SMALLEST_IMAGE_PX
 from weights_conversion.channels import adapt_input
 from weights_conversion.expected_input import ExpectedInput
 
 # (images, height, width). Even sides tell symmetric padding from Keras' 'same', odd ones how halves
 # are rounded; not square, so that height and width cannot change places.
-BATCHES = ((2, 64, 96), (2, 75, 107))
+_BATCHES = ((2, 64, 96), (2, 75, 107))
+
+
+def batches(architecture):
+    """Returns (images, height, width) of two batches, larger ones where the network needs it.
+
+    Args:
+      architecture: a key of `tfcovid.models.backbones.BACKBONES`.
+    """
+    short = max(0, SMALLEST_IMAGE_PX.get(architecture, 1) - _BATCHES[0][1])
+    more = short + short % 2
+    return tuple((count, height + more, width + more) for count, height, width in _BATCHES)
 
 
 def proof_images(shape: tuple[int, int, int], expected: ExpectedInput, channels: int, seed: int):
@@ -33,16 +45,17 @@ def proof_images(shape: tuple[int, int, int], expected: ExpectedInput, channels:
     return _normalise(gray, common), ours
 
 
-def own_and_common_images(expected: ExpectedInput):
+def own_and_common_images(shape: tuple[int, int, int], expected: ExpectedInput):
     """Returns gray images under the mean and std of each channel, and under their averages.
 
     Args:
+      shape: (batch, height, width).
       expected: of a source network of three channels.
 
     Returns:
       Two float32 arrays [batch, height, width, 3].
     """
-    gray = _random_unit(BATCHES[0], 1, 0)
+    gray = _random_unit(shape, 1, 0)
     common = adapt_input(adapt_input(expected, 1), expected.channels)
     return _normalise(gray, expected), _normalise(gray, common)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 
 from weights_conversion.proof.comparison import INFERENCE_LIMIT, Comparison, relative_difference
-from weights_conversion.proof.images import BATCHES, own_and_common_images, proof_images
+from weights_conversion.proof.images import batches, own_and_common_images, proof_images
 from weights_conversion.proof.source import Source
 
 # Between two images; a network whose signal has all but died is still told from a dead one.
@@ -13,7 +13,7 @@ _SAME = 1e-12
 
 
 def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Comparison]:
-    """Yields a comparison after each stage, for each of BATCHES.
+    """Yields a comparison after each stage, for each of two batches.
 
     Args:
       source: the source network.
@@ -25,7 +25,7 @@ def compare_inference(source: Source, model: keras.Model, ops) -> Iterator[Compa
         its tensors.
     """
     channels = model.input_shape[-1]
-    for seed, shape in enumerate(BATCHES):
+    for seed, shape in enumerate(batches(source.naming.architecture)):
         mode = f"inference, float32, {shape[1]}x{shape[2]} px"
         theirs, ours = proof_images(shape, source.expected, channels, seed)
         outputs = model(ours, training=False)
@@ -53,7 +53,8 @@ def channel_shift(source: Source, ops) -> float:
     Returns:
       Norm of the difference of the last feature maps over the norm under the own mean and std.
     """
-    own, common = own_and_common_images(source.expected)
+    shape = batches(source.naming.architecture)[0]
+    own, common = own_and_common_images(shape, source.expected)
     return relative_difference([(_last_map(source, ops, common), _last_map(source, ops, own))])
 
 

@@ -14,17 +14,16 @@ from weights_conversion.proof.comparison import (
     Comparison,
     relative_difference,
 )
-from weights_conversion.proof.images import BATCHES, proof_images
+from weights_conversion.proof.images import batches, proof_images
 from weights_conversion.proof.source import Source
 from weights_conversion.reference.torch_ops import TorchOps
 
-_BATCH = BATCHES[0]
-_SEED = len(BATCHES)  # other images than those of inference
+_SEED = 2  # other images than those of inference
 _KEPT = 0.9  # of a moving statistic at each step
 
 
 def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]:
-    """Yields a comparison after each stage and of each batch norm, for one training step.
+    """Yields a comparison after each stage, and of each batch norm and bias, for one training step.
 
     The loss is a random linear function of the last output.
 
@@ -32,8 +31,9 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
       source: the source network.
       model: the Keras network, float64; its moving statistics change.
     """
-    settings = f"float64, {_BATCH[1]}x{_BATCH[2]} px"
-    theirs, ours = proof_images(_BATCH, source.expected, model.input_shape[-1], _SEED)
+    batch = batches(source.naming.architecture)[0]
+    settings = f"float64, {batch[1]}x{batch[2]} px"
+    theirs, ours = proof_images(batch, source.expected, model.input_shape[-1], _SEED)
     variables = variables_by_name(model)
     before = values_by_name(model)
     ops = TorchOps(source.tensors, dtype=torch.float64, training=True)
@@ -49,8 +49,9 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
     for (stage, result), output in zip(results, outputs, strict=True):
         pair = (keras.ops.convert_to_numpy(output), ops.to_numpy(result))
         yield _comparison("training", settings, stage, [pair])
-    for norm in ops.batch_sizes:
-        names = (f"{norm}.weight", f"{norm}.bias")
+    vectors = {norm: (f"{norm}.weight", f"{norm}.bias") for norm in ops.batch_sizes}
+    vectors |= {layer: (f"{layer}.bias",) for layer in ops.biased}
+    for layer, names in vectors.items():
         pairs = [
             (
                 keras.ops.convert_to_numpy(gradients[source.naming.table[name].variable]),
@@ -58,7 +59,7 @@ def compare_training(source: Source, model: keras.Model) -> Iterator[Comparison]
             )
             for name in names
         ]
-        yield _comparison(GRADIENTS, settings, norm, pairs)
+        yield _comparison(GRADIENTS, settings, layer, pairs)
     after = values_by_name(model)
     for norm in ops.batch_sizes:
         pairs = _statistics(source, ops, norm, before, after)

@@ -15,6 +15,8 @@ _ARCHITECTURES = {
     "resnet101": "resnet101",
     "densenet121": "densenet121",
     "mobilenetv2_100": "mobilenet_v2",
+    "vgg19": "vgg19",
+    "inception_v3": "inception_v3",
 }
 
 

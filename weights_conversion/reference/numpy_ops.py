@@ -26,17 +26,21 @@ class NumpyOps:
         """Returns images [batch, height, width, channels] as PyTorch has them."""
         return images.transpose(0, 3, 1, 2).astype(np.float64)
 
-    def convolution(self, name, x, *, stride, padding, groups=1):
-        """Returns x convolved without bias; groups is 1 or the number of channels."""
-        weight = self._tensor(name, "weight")
-        windows = _windows(_pad(x, padding, 0.0), weight.shape[-1], stride)
-        if groups == 1:
-            return np.einsum("bchwij,ocij->bohw", windows, weight, optimize=True)
-        return np.einsum("bchwij,cij->bchw", windows, weight[:, 0], optimize=True)
+    def convolution(self, name, x, *, stride, padding, groups=1, bias=False):
+        """Returns x convolved; groups is 1 or the number of channels.
 
-    def batch_norm(self, name, x):
+        Padding is the same on each side, or (rows, columns).
+        """
+        weight = self._tensor(name, "weight")
+        windows = _windows(_pad(x, padding, 0.0), weight.shape[-2:], stride)
+        shift = self._tensor(name, "bias")[:, None, None] if bias else 0.0
+        if groups == 1:
+            return np.einsum("bchwij,ocij->bohw", windows, weight, optimize=True) + shift
+        return np.einsum("bchwij,cij->bchw", windows, weight[:, 0], optimize=True) + shift
+
+    def batch_norm(self, name, x, *, epsilon=EPSILON):
         """Returns x normalised by the running statistics."""
-        variance = self._tensor(name, "running_var") + EPSILON
+        variance = self._tensor(name, "running_var") + epsilon
         scale = self._tensor(name, "weight") / np.sqrt(variance)
         shift = self._tensor(name, "bias") - self._tensor(name, "running_mean") * scale
         return x * scale[:, None, None] + shift[:, None, None]
@@ -53,13 +57,19 @@ class NumpyOps:
         """Returns min(max(x, 0), 6)."""
         return np.clip(x, 0, 6)
 
-    def max_pool(self, x):
-        """Returns the 3x3 maximum at stride 2, padded by 1 with -infinity."""
-        return _windows(_pad(x, 1, -np.inf), 3, 2).max(axis=(-2, -1))
+    def max_pool(self, x, *, size=3, padding=1, ceil=False):
+        """Returns the maximum at stride 2, padded with -infinity.
 
-    def average_pool(self, x):
-        """Returns the 2x2 mean at stride 2."""
-        return _windows(x, 2, 2).mean(axis=(-2, -1))
+        With `ceil` a window that sticks out at the end counts too.
+        """
+        x = _pad(x, padding, -np.inf)
+        if ceil:
+            x = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=-np.inf)
+        return _windows(x, (size, size), 2).max(axis=(-2, -1))
+
+    def average_pool(self, x, *, size=2, stride=2, padding=0):
+        """Returns the mean, padded with zeros that count."""
+        return _windows(_pad(x, padding, 0.0), (size, size), stride).mean(axis=(-2, -1))
 
     def concatenate(self, maps):
         """Returns the maps one after the other along the channels."""
@@ -80,11 +90,11 @@ class NumpyOps:
 
 
 def _pad(x, padding, value):
-    sides = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-    return np.pad(x, sides, constant_values=value) if padding else x
+    rows, columns = (padding, padding) if isinstance(padding, int) else padding
+    return np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=value)
 
 
-def _windows(x, size, stride):
-    """Returns the windows of a square kernel, [batch, channels, height, width, size, size]."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))
+def _windows(x, sides, stride):
+    """Returns the windows of a kernel, [batch, channels, height, width, *sides]."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, sides, axis=(2, 3))
     return windows[:, :, ::stride, ::stride]

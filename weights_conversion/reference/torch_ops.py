@@ -18,6 +18,7 @@ class TorchOps:
     Attributes:
       tensors: name -> tensor; after a training step the running statistics have moved.
       used: names that a layer has asked for.
+      biased: names of the convolutions with bias.
       batch_sizes: batch norm's name -> values per channel in the last batch, while training.
     """
 
@@ -26,6 +27,7 @@ class TorchOps:
         self.dtype = dtype
         self.training = training
         self.used = set()
+        self.biased = []
         self.batch_sizes = {}
         if training:
             for name, tensor in self.tensors.items():
@@ -35,12 +37,15 @@ class TorchOps:
         """Returns images [batch, height, width, channels] as PyTorch has them."""
         return torch.tensor(images.transpose(0, 3, 1, 2), dtype=self.dtype)
 
-    def convolution(self, name, x, *, stride, padding, groups=1):
-        """Returns x convolved without bias."""
+    def convolution(self, name, x, *, stride, padding, groups=1, bias=False):
+        """Returns x convolved; padding is the same on each side, or (rows, columns)."""
         weight = self._tensor(name, "weight")
-        return functional.conv2d(x, weight, stride=stride, padding=padding, groups=groups)
+        shift = self._tensor(name, "bias") if bias else None
+        if bias:
+            self.biased.append(name)
+        return functional.conv2d(x, weight, shift, stride=stride, padding=padding, groups=groups)
 
-    def batch_norm(self, name, x):
+    def batch_norm(self, name, x, *, epsilon=EPSILON):
         """Returns x normalised, by the batch while training, else by the running statistics."""
         self.batch_sizes[name] = x.numel() // x.shape[1]
         return functional.batch_norm(
@@ -51,7 +56,7 @@ class TorchOps:
             self._tensor(name, "bias"),
             training=self.training,
             momentum=MOMENTUM,
-            eps=EPSILON,
+            eps=epsilon,
         )
 
     def linear(self, name, x):
@@ -66,13 +71,13 @@ class TorchOps:
         """Returns min(max(x, 0), 6)."""
         return functional.relu6(x)
 
-    def max_pool(self, x):
-        """Returns the 3x3 maximum at stride 2, padded by 1 with -infinity."""
-        return functional.max_pool2d(x, 3, stride=2, padding=1)
+    def max_pool(self, x, *, size=3, padding=1, ceil=False):
+        """Returns the maximum at stride 2, padded with -infinity."""
+        return functional.max_pool2d(x, size, stride=2, padding=padding, ceil_mode=ceil)
 
-    def average_pool(self, x):
-        """Returns the 2x2 mean at stride 2."""
-        return functional.avg_pool2d(x, 2)
+    def average_pool(self, x, *, size=2, stride=2, padding=0):
+        """Returns the mean, padded with zeros that count."""
+        return functional.avg_pool2d(x, size, stride=stride, padding=padding)
 
     def concatenate(self, maps):
         """Returns the maps one after the other along the channels."""
