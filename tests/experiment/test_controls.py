@@ -8,13 +8,13 @@ import pytest
 
 from tests.conftest import SMALL, train_here
 from tfcovid.controls.probes import class_of_each_source, fit_probe
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.controls.fitting import (
     SIGHTS,
     SOURCE_ALONE,
     SOURCE_CLASSIFIER,
     FittedControls,
 )
-from tfcovid.experiment.control_scores import SOURCE_NETWORK, control_entries, source_entries
+from tfcovid.experiment.controls.scores import SOURCE_NETWORK, control_entries, source_entries
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 

@@ -19,8 +19,8 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
+from tfcovid.experiment.controls.external import controls_on
 from tfcovid.experiment.decisions import predictive_values
-from tfcovid.experiment.external_controls import controls_on
 from tfcovid.experiment.scoring import figures_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.external import drops

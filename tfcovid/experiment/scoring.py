@@ -16,9 +16,9 @@ from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.control_fitting import fit_controls
-from tfcovid.experiment.control_networks import train_control_networks
-from tfcovid.experiment.control_scores import (
+from tfcovid.experiment.controls.fitting import fit_controls
+from tfcovid.experiment.controls.networks import train_control_networks
+from tfcovid.experiment.controls.scores import (
     IDENTITY,
     control_entries,
     decide_controls,

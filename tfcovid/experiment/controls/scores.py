@@ -15,7 +15,7 @@ import pandas as pd
 from tfcovid.controls.probes import balanced_accuracy
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.controls.fitting import (
     SIGHTS,
     SOURCE_ALONE,
     SOURCE_CLASSIFIER,

@@ -18,16 +18,16 @@ from tfcovid.controls.probes import (
 )
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_folder import ComparisonFolder, finished
-from tfcovid.experiment.comparison_pool import Part, Pool
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.comparison.folder import ComparisonFolder, finished
+from tfcovid.experiment.comparison.frozen_features import System, features_of
+from tfcovid.experiment.comparison.pool import Part, Pool
+from tfcovid.experiment.controls.fitting import (
     HIDDEN_VIEWS,
     PIXEL_CONTROLS,
     SIGHTS,
     SOURCE_ALONE,
     pixel_features,
 )
-from tfcovid.experiment.frozen_features import System, features_of
 from tfcovid.metrics.intervals import balanced_accuracy_interval
 
 COMPARED = ("border_only", "thumbnail_32")

@@ -19,15 +19,13 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import read_manifest
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.comparison_pool import Pool
+from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.models.backbones import build_backbone
-from tfcovid.models.classifier import as_float32
+from tfcovid.models.classifier import POOL_LAYER, as_float32
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
-
-POOL_LAYER = "pool"
 
 
 @dataclasses.dataclass(frozen=True)

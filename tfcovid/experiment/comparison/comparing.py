@@ -15,28 +15,28 @@ from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_cells import Cell, cells_of, run_cell
-from tfcovid.experiment.comparison_controls import run_controls
-from tfcovid.experiment.comparison_differences import (
+from tfcovid.experiment.comparison.cells import Cell, cells_of, run_cell
+from tfcovid.experiment.comparison.controls import run_controls
+from tfcovid.experiment.comparison.differences import (
     pairs_of,
     tested_difference,
     with_holm,
 )
-from tfcovid.experiment.comparison_folder import (
+from tfcovid.experiment.comparison.finetuned import run_finetuned_cells
+from tfcovid.experiment.comparison.folder import (
     ComparisonFolder,
     asked_settings,
     finished,
     finished_cell,
     images_digest,
 )
-from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
-from tfcovid.experiment.finetuned_cells import run_finetuned_cells
-from tfcovid.experiment.frozen_features import (
+from tfcovid.experiment.comparison.frozen_features import (
     System,
     features_of,
     read_systems,
     refuse_seen_images,
 )
+from tfcovid.experiment.comparison.pool import MAIN, MERGED, Pool, load_pool
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables

@@ -12,9 +12,9 @@ from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.data.squares import squares_of
-from tfcovid.experiment.control_fitting import FittedControls
-from tfcovid.experiment.control_networks import decided_by_networks
-from tfcovid.experiment.control_scores import control_entries, decide_controls, source_entries
+from tfcovid.experiment.controls.fitting import FittedControls
+from tfcovid.experiment.controls.networks import decided_by_networks
+from tfcovid.experiment.controls.scores import control_entries, decide_controls, source_entries
 from tfcovid.experiment.targets import Target
 from tfcovid.models.classifier import as_float32
 from tfcovid.training import run_record
