@@ -79,6 +79,11 @@ class Config:
     def __post_init__(self) -> None:
         self.loss.check_alpha_fits(self.data.task)
         self.decision.check_point_fits(self.data.task)
+        if self.run.controls is choices.Controls.FULL and self.data.view is not choices.View.FULL:
+            raise ValueError(
+                f"--controls=full with --view={self.data.view}: a network of that view is such a "
+                "control itself; choose --controls=features or --view=full"
+            )
         if self.model.weights is None and self.training.head_epochs > 0:
             raise ValueError(
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "

@@ -98,6 +98,7 @@ def metrics_of(
         "task": config.data.task.value,
         "split": "manifest" if config.data.manifest else config.data.split.value,
         "view": config.data.view.value,
+        "operating_point": config.resolved_operating_point(len(classes)).value,
         **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
         "calibration": before_and_after(
             predicted.raw, predicted.probs, labels, classes, config.decision.operating_class

@@ -237,5 +237,5 @@ def read_trained(path: pathlib.Path, key: str) -> Trained | None:
                 return None
             record = json.loads(str(kept["record"]))
             return Trained(kept["on_validation"], kept["on_test"], record)
-    except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None

@@ -158,6 +158,12 @@ def refuse_seen_images(system: System, pool: Pool) -> None:
         seen["patient_id"].dropna()
     )
     in_test = frame["group_id"].isin(frame.loc[known, "group_id"]).to_numpy(bool) & pool.tested
+    if in_test.any() and len(pool.splits) > 1:
+        raise ValueError(
+            f"--weights_files={system.path}: with --split=kfold every image of --data_dir is "
+            f"tested, and the run has seen {in_test.sum()} of them; a run of other data can be a "
+            "system there, or --split=patient"
+        )
     if in_test.any():
         raise ValueError(
             f"--weights_files={system.path}: the run has seen {in_test.sum()} of the "
@@ -235,5 +241,5 @@ def read_features(path: pathlib.Path, key: str) -> np.ndarray | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return kept["features"] if str(kept["key"]) == key else None
-    except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None

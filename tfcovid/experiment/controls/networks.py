@@ -54,8 +54,6 @@ def train_control_networks(
       folder: of the run.
       console: for progress.
     """
-    if preprocessing.view != "full":
-        return {}  # the run is such a control itself
     found = {}
     for view in HIDDEN_VIEWS:
         say(console, f"control: a network trained on the view {view}")
