@@ -33,6 +33,10 @@ from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.metrics.subgroups import inside_parts
 from tfcovid.training import run_record, runtime
 
+MORE_PATIENTS = (
+    "With --split=kfold every patient is tested once: the score to report where a class has so few."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
@@ -109,7 +113,10 @@ def metrics_of(
         "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }
     metrics |= predictive_values(config, metrics)
-    metrics["notes"] = [*notes, *few_patient_notes(metrics)]
+    few = few_patient_notes(metrics)
+    if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
+        few.append(MORE_PATIENTS)
+    metrics["notes"] = [*notes, *few]
     return metrics
 
 
