@@ -85,6 +85,11 @@ class Config:
                 f"--image_size={self.data.image_size}: expected {smallest} or more, because "
                 f"--backbone={self.model.backbone}"
             )
+        if self.run.controls is choices.Controls.FULL and self.data.view is not choices.View.FULL:
+            raise ValueError(
+                f"--controls=full with --view={self.data.view}: a network of that view is such a "
+                "control itself; choose --controls=features or --view=full"
+            )
         if self.model.weights is None and self.training.head_epochs > 0:
             raise ValueError(
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "

@@ -15,9 +15,9 @@ from flags import compare_flags, parse
 from tests.conftest import SMALL, run_entry, train_here
 from tests.experiment.test_transfer import CONTRACT
 from tfcovid.data.sources.synthetic import write_synthetic
-from tfcovid.experiment import comparing
-from tfcovid.experiment.comparison_cells import FACTORS, score_table
-from tfcovid.experiment.comparison_pool import MAIN
+from tfcovid.experiment.comparison import comparing
+from tfcovid.experiment.comparison.cells import FACTORS, score_table
+from tfcovid.experiment.comparison.pool import MAIN
 from tfcovid.metrics.significance import holm
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.weights_file import save_backbone_weights

@@ -11,7 +11,7 @@ import pytest
 from flags import choices, compare_flags, parse
 from tests.conftest import SMALL, train_here
 from tests.test_compare import compare_here, content_of, random_weights
-from tfcovid.experiment import finetuned_cells
+from tfcovid.experiment.comparison import finetuned
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.weights_file import load_backbone_weights
 
@@ -121,7 +121,7 @@ def test_the_record_says_how_each_network_was_trained(compared):
         )
 
 
-def test_the_probes_are_what_they_are_without_finetuned_cells(compared, probes):
+def test_the_probes_are_what_they_are_without_finetuned(compared, probes):
     """Computed anew, beside networks in another precision that have drawn from the generators."""
     alone, beside = (cells_by(folder, "probe") for folder in (probes, compared[0]))
     assert beside == alone
@@ -170,9 +170,9 @@ def test_a_finished_training_is_not_done_again(compared, asked, monkeypatch):
     (workdir / "cells" / f"{CELL}-finetuned.json").unlink()
     (workdir / "finetuned" / f"{CELL}-finetuned-seed1" / "logits.npz").unlink()
     trained = []
-    train = finetuned_cells.train
+    train = finetuned.train
     monkeypatch.setattr(
-        finetuned_cells,
+        finetuned,
         "train",
         lambda config, *rest: trained.append(config.run.seed) or train(config, *rest),
     )
@@ -211,13 +211,13 @@ def test_a_network_of_a_run_starts_from_the_backbone_of_its_best_model(
         "--copies=bytes",
     )
     starts = []
-    train = finetuned_cells.train
+    train = finetuned.train
 
     def look(config, model, *rest):
         starts.append(model.get_layer("backbone").get_weights())
         return train(config, model, *rest)
 
-    monkeypatch.setattr(finetuned_cells, "train", look)
+    monkeypatch.setattr(finetuned, "train", look)
     compare_here(
         *(flag for flag in asked if not flag.startswith(("--weights_files", "--imbalances"))),
         f"--weights_files={run}",

@@ -23,7 +23,7 @@ def compare(argv: Sequence[str]) -> None:
     comparison = compare_flags.comparison_from_flags(config)
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
-    from tfcovid.experiment.comparing import run_comparison
+    from tfcovid.experiment.comparison.comparing import run_comparison
 
     run_comparison(config, comparison)
 

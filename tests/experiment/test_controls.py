@@ -8,13 +8,13 @@ import pytest
 
 from tests.conftest import SMALL, train_here
 from tfcovid.controls.probes import class_of_each_source, fit_probe
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.controls.fitting import (
     SIGHTS,
     SOURCE_ALONE,
     SOURCE_CLASSIFIER,
     FittedControls,
 )
-from tfcovid.experiment.control_scores import SOURCE_NETWORK, control_entries, source_entries
+from tfcovid.experiment.controls.scores import SOURCE_NETWORK, control_entries, source_entries
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 
@@ -83,9 +83,11 @@ def test_fitted_controls_come_back_from_their_file_as_they_were(tmp_path):
     features = rng.normal(size=(40, 5))
     assert (again.probes["histogram"].decide(features) == probe.decide(features)).all()
     assert again.sources == ("a", "b") and again.class_of_source == {"a": 0, "b": 2}
-    (tmp_path / "probes.npz").write_bytes(b"no file of arrays")
-    with pytest.raises(ValueError, match="expected the controls of a run"):
-        FittedControls.load(tmp_path / "probes.npz")
+    whole = (tmp_path / "probes.npz").read_bytes()
+    for damaged in (b"no file of arrays", b"", b"PK", whole[:200], whole[:-30]):
+        (tmp_path / "probes.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match="expected the controls of a run"):
+            FittedControls.load(tmp_path / "probes.npz")
 
 
 def test_control_file_gives_the_figures_of_the_run(finished_run):

@@ -102,3 +102,12 @@ def test_a_copy_in_another_size_and_codec_is_not_scored(finished_run, small_data
     assert scored["bytes"]["n_images"] - scored["content"]["n_images"] >= 1
     listed = [pd.read_csv(path) for path in finished_run.glob("evaluations/*-other/rejected.csv")]
     assert any(name in set(table["image"]) for table in listed)
+
+
+def test_lost_controls_are_an_error_and_not_a_score_without_them(own, tmp_path):
+    workdir, _ = own
+    other = tmp_path / "other"
+    write_synthetic(other, seed=8, image_size=48, patients=60)
+    (workdir / "controls" / "probes.npz").unlink()
+    with pytest.raises(ValueError, match=r"probes.npz: expected the controls of the run"):
+        evaluate(workdir, other, copies="bytes")

@@ -59,7 +59,7 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
         held_out_source="ieee8023" if split is choices.Split.LEAVE_ONE_SOURCE_OUT else None,
         copies=draw(st.sampled_from(choices.Copies)),
         folds=folds,
-        fold=draw(st.integers(0, folds - 1)),
+        fold=draw(st.none() | st.integers(0, folds - 1)),
         test_fraction=draw(st.floats(0.01, 0.49)),
         validation_fraction=draw(st.floats(0.01, 0.49)),
         view=draw(st.sampled_from(choices.View)),
@@ -139,6 +139,8 @@ def configs(draw: st.DrawFn) -> config.Config:
     batch_norms = set(choices.BatchNorm) - (
         {choices.BatchNorm.FROZEN} if weights is None else set()
     )
+    full = data.view is choices.View.FULL
+    controls = [c for c in choices.Controls if full or c is not choices.Controls.FULL]
     epochs = draw(st.integers(1, 50))
     return config.Config(
         sources=draw(source_configs()),
@@ -189,6 +191,6 @@ def configs(draw: st.DrawFn) -> config.Config:
         run=config.RunConfig(
             seed=draw(_numbers(config.RunConfig, "seed")),
             workdir=draw(st.none() | _paths()),
-            controls=draw(st.sampled_from(choices.Controls)),
+            controls=draw(st.sampled_from(controls)),
         ),
     )

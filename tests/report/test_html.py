@@ -74,7 +74,7 @@ def test_figures_of_the_metrics_stand_on_the_page(example_page):
 def test_controls_stand_in_the_card_and_in_sentences(example_page):
     text = words_of(example_page)
     card = text[: text.index("Results")]
-    assert "a probe that sees only the border around the lungs 0.42 0.37\u20130.47" in card
+    assert "the border around the lungs 0.42 0.37\u20130.47" in card
     assert "reaches 0.42 (chance 0.33)" in text
 
 

@@ -51,6 +51,8 @@ def test_what_is_left_is_told_of_the_best_control_that_sees_no_lungs():
     border["above"]["low"] = -0.01
     assert "may be nothing" in words.left_sentence(metrics)
     assert words.left_sentence(metrics | {"balanced_accuracy": 0.3}).startswith("The score is not")
+    border["above"] |= {"difference": -0.2, "low": -0.29, "high": -0.11}
+    assert words.left_sentence(metrics).startswith("The model is 0.20 (0.11 to 0.29) below a probe")
     assert words.left_sentence(metrics | {"controls": {}}) == ""
 
 
@@ -84,3 +86,15 @@ def test_the_drop_to_other_data_is_told_with_its_interval(drop, expected):
     metrics = examples.metrics() | {"drop": {"balanced_accuracy": found}}
     assert expected in words.drop_sentence(metrics)
     assert words.drop_sentence(examples.metrics()) == ""
+
+
+def test_no_lungs_are_credited_where_the_network_sees_a_part_of_the_image_only():
+    sentence = words.left_sentence(examples.metrics() | {"view": "border_only"})
+    assert "lungs" not in sentence and "the view border_only only" in sentence
+
+
+def test_a_decision_that_aims_elsewhere_than_the_controls_is_said():
+    asked = words.left_sentence(examples.metrics() | {"operating_point": "sensitivity"})
+    assert "the controls for balanced accuracy" in asked
+    youden = words.left_sentence(examples.metrics() | {"operating_point": "youden"})
+    assert "the controls for balanced accuracy" not in youden

@@ -19,8 +19,8 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
+from tfcovid.experiment.controls.external import controls_on
 from tfcovid.experiment.decisions import predictive_values
-from tfcovid.experiment.external_controls import controls_on
 from tfcovid.experiment.scoring import figures_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.external import drops
@@ -103,22 +103,23 @@ def evaluate_run(
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
     metrics, table = score_predictions(config, target.frame, predictions, task_labels.classes)
-    metrics["controls"] = target.controls
+    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
+    out.path.mkdir(parents=True)
+    metrics |= target.controls
     if data_dir is not None:
-        metrics |= controls_on(folder, target, table, seed=config.run.seed, console=console)
+        metrics |= controls_on(folder, target, table, out, seed=config.run.seed, console=console)
     notes = [*target.notes, *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,
         "split": target.name,
         "view": run_record.read_json(folder.preprocessing)["view"],
+        "operating_point": config.resolved_operating_point(len(classes)).value,
         **metrics,
         **predictive_values(config, metrics, prevalence),
         "notes": list(dict.fromkeys(notes)),
     }
     if data_dir is not None:
         metrics["drop"] = drops(run_record.read_json(folder.metrics), metrics)
-    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
-    out.path.mkdir(parents=True)
     write_csv(table, out.predictions)
     write_csv(target.rejected, out.rejected)
     run_record.write_json(out.metrics, metrics)

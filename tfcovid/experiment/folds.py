@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rich.console
+from sklearn.metrics import roc_auc_score
 
 from tfcovid.console import say
 from tfcovid.data.manifest import write_csv
@@ -25,8 +26,8 @@ from tfcovid.training import run_record, runtime
 from tfcovid.training.run_record import RunFolder
 
 HOW = (
-    "each image is decided by the network of the folds that it is not in, calibrated and with the "
-    "threshold chosen on that network's own validation split"
+    "each image is decided by the one network that was not trained on its fold, calibrated and "
+    "with the threshold chosen on that network's own validation split"
 )
 
 
@@ -59,7 +60,11 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
         chosen.append(rule)
     pooled, folds = in_order(predicted, whole.frame)
     classes = whole.classes
-    notes = [*whole.notes, *(f"fold {k}: {d}" for k, c in enumerate(chosen) for d in c.doubts)]
+    notes = [
+        *whole.notes,
+        *(f"fold {k}: {doubt}" for k, rule in enumerate(chosen) for doubt in rule.doubts),
+        auroc_note(predicted, classes),
+    ]
     metrics = metrics_of(config, pooled, classes, notes) | {"folds": count}
     write_csv(pooled.table(classes).assign(fold=folds), folder.predictions)
     if len(pooled.controls.columns):
@@ -69,6 +74,23 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
     run_record.write_json(folder.metrics, metrics)
     write_page(folder, whole, folds=[fold_entry(folder, k) for k in range(count)])
     folder.best_model.parent.rmdir()  # no model of all folds
+
+
+def auroc_note(predicted: Sequence[Predicted], classes: Sequence[str]) -> str:
+    """Returns the mean of the folds' own AUROCs: the pooled one ranks several networks' outputs."""
+    means = []
+    for index, name in enumerate(classes):
+        of_folds = [
+            roc_auc_score(p.labels == index, p.probs[:, index])
+            for p in predicted
+            if 0 < (p.labels == index).sum() < len(p.labels)
+        ]
+        if of_folds:
+            means.append(f"{name} {np.mean(of_folds):.3f}")
+    return (
+        "An AUROC over all folds ranks the probabilities of several networks together, which may "
+        f"lie on unlike scales; the mean within the folds is {', '.join(means)}."
+    )
 
 
 def fold_folder(folder: RunFolder, fold: int) -> RunFolder:

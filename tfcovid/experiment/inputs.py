@@ -89,8 +89,9 @@ def prepare_data(
     )
     for note in dataset.notes:
         say(console, f"note: {note}")
-    for line in describe_split(dataset):
-        say(console, line)
+    if not data.every_fold:
+        for line in describe_split(dataset):
+            say(console, line)
     say(console, f"images: {preprocessing.image_size} px; {dataset.images.choice}")
     say(console, f"input: {describe_input(preprocessing)}")
     return dataset

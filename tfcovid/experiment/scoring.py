@@ -16,9 +16,9 @@ from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.control_fitting import fit_controls
-from tfcovid.experiment.control_networks import train_control_networks
-from tfcovid.experiment.control_scores import (
+from tfcovid.experiment.controls.fitting import fit_controls
+from tfcovid.experiment.controls.networks import train_control_networks
+from tfcovid.experiment.controls.scores import (
     IDENTITY,
     control_entries,
     decide_controls,
@@ -32,6 +32,10 @@ from tfcovid.metrics.scaling import Scaling
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.metrics.subgroups import inside_parts
 from tfcovid.training import run_record, runtime
+
+MORE_PATIENTS = (
+    "With --split=kfold every patient is tested once: the score to report where a class has so few."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +102,7 @@ def metrics_of(
         "task": config.data.task.value,
         "split": "manifest" if config.data.manifest else config.data.split.value,
         "view": config.data.view.value,
+        "operating_point": config.resolved_operating_point(len(classes)).value,
         **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
         "calibration": before_and_after(
             predicted.raw, predicted.probs, labels, classes, config.decision.operating_class
@@ -108,7 +113,10 @@ def metrics_of(
         "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }
     metrics |= predictive_values(config, metrics)
-    metrics["notes"] = [*notes, *few_patient_notes(metrics)]
+    few = few_patient_notes(metrics)
+    if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
+        few.append(MORE_PATIENTS)
+    metrics["notes"] = [*notes, *few]
     return metrics
 
 

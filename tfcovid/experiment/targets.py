@@ -36,7 +36,7 @@ class Target:
       frame: rows with the manifest's columns.
       rejected: images left out, columns REJECTED_COLUMNS.
       notes: lines that a user should read before believing a score on it.
-      controls: what probes score on the same images, as in metrics.json; empty where none did.
+      controls: the entries `controls` and `sources_told_apart` of metrics.json, as far as known.
     """
 
     name: str
@@ -118,7 +118,8 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
             f"those that the run scored: {listing(changed['image'])}"
         )
     run = run_record.read_json(folder.metrics)
-    return Target("test", reading, test, no_rejected(), tuple(run["notes"]), run["controls"])
+    beside = {key: run[key] for key in ("controls", "sources_told_apart")}
+    return Target("test", reading, test, no_rejected(), tuple(run["notes"]), beside)
 
 
 def seen_by_the_run(folder: run_record.RunFolder, config: Config) -> Seen:
@@ -195,7 +196,7 @@ def other_data(
         frame=manifest.frame.reset_index(drop=True),
         rejected=manifest.rejected,
         notes=tuple(notes),
-        controls={},
+        controls={"controls": {}},
     )
     note = (
         f"{known.sum()} of {len(known)} images left out: the run was trained, or its threshold "

@@ -49,6 +49,10 @@ def title_of(content: Content) -> str:
     return f"{LINEAR_PROBES}, and {words.counted(whole, 'fine-tuned cell')}"
 
 
+# What the sentence on the best cell says before it names the rest.
+TOLD = ("task", "setting")
+
+
 def training_help(content: Content) -> str:
     """Returns which rows are linear probes and which are whole networks."""
     if not any(cell["training"] == FINETUNED for cell in content["cells"]):
@@ -162,23 +166,15 @@ def reading_help(content: Content) -> list[str]:
 
 
 def controls_below(content: Content) -> list[str]:
-    """Returns for each task and setting how the best cell stands to the best control."""
+    """Returns for each task and setting what a control without lungs leaves of the best cell."""
     sentences = []
-    for task, setting in dict.fromkeys((c["task"], c["setting"]) for c in content["controls"]):
-        controls = [c for c in content["controls"] if (c["task"], c["setting"]) == (task, setting)]
-        cells = [c for c in content["cells"] if (c["task"], c["setting"]) == (task, setting)]
-        control = max(controls, key=lambda c: c["balanced_accuracy"])
-        best_cell = max(cells, key=lambda c: c["metrics"]["balanced_accuracy"])
-        best, kind = best_cell["metrics"], best_cell["training"]
-        value, own = best["balanced_accuracy"], best["intervals"]["balanced_accuracy"]
-        other = control["interval"]
-        overlap = own["low"] <= other["high"] and other["low"] <= own["high"]
+    for found in content["left"]:
+        cell, control = found["cell"], found["control"]
+        names = ", ".join(str(cell[factor]) for factor in FACTORS if factor not in TOLD)
         sentences.append(
-            f"{task}, {setting}: the best cell ({kind}) reaches {words.number(value)} balanced "
-            f"accuracy, {words.control_name(control)}, "
-            f"{words.number(control['balanced_accuracy'])} "
-            f"(chance {words.number(control['chance'])}); their intervals "
-            f"{'overlap' if overlap else 'do not overlap'}."
+            f"{found['task']}, {found['setting']}: the best cell ({names}) reaches "
+            f"{words.number(found['balanced_accuracy'])} balanced accuracy. "
+            f"{words.left_by(control, found['balanced_accuracy'], control['chance'])}"
         )
     return sentences
 

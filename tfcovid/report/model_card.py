@@ -77,6 +77,13 @@ def _participants(manifest: pd.DataFrame) -> str:
 
 
 def _partition(manifest: pd.DataFrame, asked: Mapping[str, Any]) -> str:
+    if set(manifest["split"]) == {"test"} and asked["split"] == "kfold":
+        return (
+            f"made by kfold: {counted(len(manifest), 'image')} of "
+            f"{counted(manifest['group_id'].nunique(), 'patient')} in {asked['folds']} folds, no "
+            "patient and no copy of an image in two; each is tested by a network that was trained "
+            "and chosen on the other folds, whose sizes are on that fold's page."
+        )
     parts = [
         f"{split} {counted(len(part), 'image')} of {counted(part['group_id'].nunique(), 'patient')}"
         for split in SPLITS

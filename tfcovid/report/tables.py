@@ -121,7 +121,7 @@ def ladder_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     controls = metrics["controls"].values()
     return [model] + [
         {
-            "name": words.control_name(control),
+            "name": words.control_label(control),
             "value": control["balanced_accuracy"],
             "interval": control.get("interval"),
         }

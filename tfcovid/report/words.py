@@ -109,20 +109,45 @@ def left_sentence(metrics: Metrics) -> str:
       metrics: the content of metrics.json.
     """
     controls = metrics["controls"]
+    if controls and metrics["view"] != "full":
+        return f"This run is a control itself: its network sees the view {metrics['view']} only."
     blind = [name for name, control in controls.items() if not control["lungs"]]
     if not blind:
         return ""
     best = controls[max(blind, key=lambda name: controls[name]["balanced_accuracy"])]
-    reached, at_chance = best["balanced_accuracy"], chance(metrics)
-    above, left = metrics["balanced_accuracy"] - at_chance, best["above"]
-    if above <= 0:
-        return "The score is not above chance: there is nothing that the controls could explain."
-    share = min(max((reached - at_chance) / above, 0), 1)
-    between = f"{number(left['low'])} to {number(left['high'])}"
-    may_be_none = ", which may be nothing" if left["low"] <= 0 else ""
+    return left_by(best, metrics["balanced_accuracy"], chance(metrics)) + _unlike_rules(metrics)
+
+
+def left_by(control: Mapping[str, Any], model: float, at_chance: float) -> str:
+    """Returns what a control leaves of a score, in words."""
+    reached, left = control["balanced_accuracy"], control["above"]
+    between = f"{number(abs(left['low']))} to {number(abs(left['high']))}"
+    if left["high"] < 0:
+        between = f"{number(-left['high'])} to {number(-left['low'])}"
+        return (
+            f"The model is {number(-left['difference'])} ({between}) below "
+            f"{control_name(control)}: nothing of its score needs the lungs."
+        )
+    if model <= at_chance:
+        return f"The score is not above chance; {control_name(control)} reaches {number(reached)}."
+    if left["low"] <= 0:
+        between = f"{number(left['low'])} to {number(left['high'])}, which may be nothing"
+    share = max(reached - at_chance, 0) / (model - at_chance)
     return (
-        f"Of the {number(above)} above chance, {control_name(best)} reaches {100 * share:.0f} %; "
-        f"what is left for the lungs is {number(left['difference'])} ({between}){may_be_none}."
+        f"Of the {number(model - at_chance)} above chance, {control_name(control)} reaches "
+        f"{100 * share:.0f} %; what is left for the lungs is {number(left['difference'])} "
+        f"({between})."
+    )
+
+
+def _unlike_rules(metrics: Metrics) -> str:
+    """Returns a warning where the model's decision aims at something else than the controls'."""
+    aim = metrics.get("operating_point")
+    if aim not in ("sensitivity", "specificity", "precision"):
+        return ""
+    return (
+        f" The model decides for a {aim} that was asked for, the controls for balanced accuracy: "
+        "part of the difference is that."
     )
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from tfcovid.data.sources.patients import (
     fill_patients,
+    in_several_sources,
     listed_once,
     merged_patients,
     read_patients,
@@ -100,3 +101,10 @@ def test_source_is_put_before_a_patient_once():
         pd.Series(["1", "s:1", "t:1", None], dtype=TEXT), pd.Series(["s"] * 4, dtype=TEXT)
     )
     assert ids.fillna("?").tolist() == ["s:1", "s:1", "s:t:1", "?"]
+
+
+def test_ids_under_several_sources_are_told():
+    patients, sources = pd.Series(["p1", "p1", "p2", None]), pd.Series(["a", "b", "a", "b"])
+    (note,) = in_several_sources(patients, sources)
+    assert note.startswith("1 patient ids stand under several sources") and "p1" in note
+    assert in_several_sources(patients[[0, 2]], sources[[0, 2]]) == ()

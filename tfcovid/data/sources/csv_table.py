@@ -22,6 +22,7 @@ from tfcovid.data.sources.image_tree import (
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.patients import (
     fill_patients,
+    in_several_sources,
     listed_once,
     merged_patients,
     with_source,
@@ -74,6 +75,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
     )
     source = root.resolve().name
     patients = with_source(table["patient_id"], table["source"].fillna(source))
+    several = in_several_sources(table["patient_id"], table["source"].fillna(source))
     rows = pd.DataFrame(
         {
             "image": _images(table, paths, path),
@@ -112,6 +114,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
         notes=(
             *_file_notes(rows["image"], missing, out, len(unlisted), path.name),
             *twice_notes,
+            *several,
             *patient_notes,
         ),
         root=root,

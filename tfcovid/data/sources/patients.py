@@ -188,6 +188,19 @@ def with_source(patients: pd.Series, sources: pd.Series) -> pd.Series:
     return patients.mask(pd.Series(bare, patients.index), prefixes + patients)
 
 
+def in_several_sources(patients: pd.Series, sources: pd.Series) -> tuple[str, ...]:
+    """Returns a line for the user if ids stand under several sources, where they are kept apart."""
+    counts = sources.groupby(patients).nunique()
+    several = counts.index[counts > 1]
+    if several.empty:
+        return ()
+    return (
+        f"{len(several)} patient ids stand under several sources and are taken for different "
+        f"people there, as if each source numbered on its own: {listing(several)}. If they are "
+        "the same people, leave the column source out, or images of one may stand in two splits.",
+    )
+
+
 def years_of(cells: pd.Series, path: pathlib.Path) -> pd.Series:
     """Returns ages in years, float64 [n], missing where a cell is empty.
 

@@ -19,7 +19,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import read_manifest
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.comparison_pool import Pool
+from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
@@ -159,6 +159,12 @@ def refuse_seen_images(system: System, pool: Pool) -> None:
         seen["patient_id"].dropna()
     )
     in_test = frame["group_id"].isin(frame.loc[known, "group_id"]).to_numpy(bool) & pool.tested
+    if in_test.any() and len(pool.splits) > 1:
+        raise ValueError(
+            f"--weights_files={system.path}: with --split=kfold every image of --data_dir is "
+            f"tested, and the run has seen {in_test.sum()} of them; a run of other data can be a "
+            "system there, or --split=patient"
+        )
     if in_test.any():
         raise ValueError(
             f"--weights_files={system.path}: the run has seen {in_test.sum()} of the "
@@ -236,5 +242,5 @@ def read_features(path: pathlib.Path, key: str) -> np.ndarray | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return kept["features"] if str(kept["key"]) == key else None
-    except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None

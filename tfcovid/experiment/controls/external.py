@@ -9,12 +9,13 @@ import rich.console
 
 from tfcovid.console import counting_bar
 from tfcovid.data.image_store import ImageStore
+from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.data.squares import squares_of
-from tfcovid.experiment.control_fitting import FittedControls
-from tfcovid.experiment.control_networks import decided_by_networks
-from tfcovid.experiment.control_scores import control_entries, decide_controls, source_entries
+from tfcovid.experiment.controls.fitting import FittedControls
+from tfcovid.experiment.controls.networks import decided_by_networks
+from tfcovid.experiment.controls.scores import control_entries, decide_controls, source_entries
 from tfcovid.experiment.targets import Target
 from tfcovid.models.classifier import as_float32
 from tfcovid.training import run_record
@@ -24,6 +25,7 @@ def controls_on(
     folder: run_record.RunFolder,
     target: Target,
     predictions: pd.DataFrame,
+    out: run_record.RunFolder,
     *,
     seed: int,
     console: rich.console.Console,
@@ -36,6 +38,7 @@ def controls_on(
       folder: of the finished run.
       target: what is scored.
       predictions: of the run's model, a row an image of the target, as in predictions.csv.
+      out: folder of the evaluation; gets control_predictions.csv.
       seed: of the bootstrap.
       console: for the progress bar.
 
@@ -43,6 +46,8 @@ def controls_on(
       ValueError: if the files of the controls are damaged.
     """
     if not folder.probes.is_file():
+        if run_record.read_json(folder.metrics)["controls"]:
+            raise ValueError(f"{folder.probes}: expected the controls of the run, found none")
         return {}
     classes = run_record.read_json(folder.labels)
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
@@ -64,6 +69,7 @@ def controls_on(
     table = decide_controls(fitted, model, images, index, target.frame, preprocessing, classes)
     networks = decided_by_networks(folder, images, index, preprocessing)
     table = pd.concat([table, networks], axis=1)
+    write_csv(table, out.control_predictions)
     return {
         "controls": control_entries(table, predictions, classes, seed=seed),
         "sources_told_apart": source_entries(table, seed=seed),

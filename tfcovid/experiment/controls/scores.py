@@ -15,7 +15,7 @@ import pandas as pd
 from tfcovid.controls.probes import balanced_accuracy
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.controls.fitting import (
     SIGHTS,
     SOURCE_ALONE,
     SOURCE_CLASSIFIER,
@@ -96,7 +96,7 @@ def control_entries(
             "interval": balanced_accuracy_interval(
                 labels, decided, groups, num_classes=len(classes), seed=seed
             ),
-            "above": _above(labels, decisions, decided, groups, classes, seed),
+            "above": above(labels, decisions, decided, groups, classes, seed),
         }
     return entries
 
@@ -139,7 +139,7 @@ def _shown(name: str) -> dict[str, Any]:
     return {key: sight[key] for key in ("sees", "model", "lungs")}
 
 
-def _above(
+def above(
     labels: np.ndarray,
     decisions: np.ndarray,
     decided: np.ndarray,
@@ -147,7 +147,16 @@ def _above(
     classes: Sequence[str],
     seed: int,
 ) -> dict[str, Any]:
-    """Returns the difference of model and control in balanced accuracy."""
+    """Returns how far a model lies above a control in balanced accuracy, on the same images.
+
+    Args:
+      labels: class indices int [n].
+      decisions: of the model, int [n].
+      decided: of the control, int [n].
+      groups: group ids [n].
+      classes: names in the order of the labels.
+      seed: of the bootstrap.
+    """
     certain = np.eye(len(classes))
     key = "balanced_accuracy"
     found = compare_systems(

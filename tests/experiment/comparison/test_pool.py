@@ -8,7 +8,7 @@ import pandas as pd
 from tfcovid.data.copies.merging import COPY_REASON
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.tasks import BINARY, ETIOLOGY, MULTICLASS
-from tfcovid.experiment.comparison_pool import (
+from tfcovid.experiment.comparison.pool import (
     _common_sources,
     _strata,
     in_main_data,

@@ -15,28 +15,28 @@ from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_cells import Cell, cells_of, run_cell
-from tfcovid.experiment.comparison_controls import run_controls
-from tfcovid.experiment.comparison_differences import (
+from tfcovid.experiment.comparison.cells import Cell, cells_of, run_cell
+from tfcovid.experiment.comparison.controls import left_over, run_controls
+from tfcovid.experiment.comparison.differences import (
     pairs_of,
     tested_difference,
     with_holm,
 )
-from tfcovid.experiment.comparison_folder import (
+from tfcovid.experiment.comparison.finetuned import run_finetuned_cells
+from tfcovid.experiment.comparison.folder import (
     ComparisonFolder,
     asked_settings,
     finished,
     finished_cell,
     images_digest,
 )
-from tfcovid.experiment.comparison_pool import MAIN, MERGED, Pool, load_pool
-from tfcovid.experiment.finetuned_cells import run_finetuned_cells
-from tfcovid.experiment.frozen_features import (
+from tfcovid.experiment.comparison.frozen_features import (
     System,
     features_of,
     read_systems,
     refuse_seen_images,
 )
+from tfcovid.experiment.comparison.pool import MAIN, MERGED, Pool, load_pool
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables
@@ -78,6 +78,7 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
 
     cells = cells_of(comparison)
     records, tables = run_cells(config, comparison, cells, systems, pool, folder, console)
+    controls = run_controls(config, comparison, systems, pool, folder, console)
     content = {
         "command": command,
         "data": describe_data(config),
@@ -86,7 +87,8 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
         "classes": {task.value: TASK_LABELS[task].classes for task in comparison.tasks},
         "counts": describe_counts(comparison, pool),
         "cells": records,
-        "controls": run_controls(config, comparison, systems, pool, folder, console),
+        "controls": [record for record, _ in controls],
+        "left": left_over(records, tables, controls, seed=config.run.seed),
         "differences": run_differences(config, cells, tables, folder, console),
         "notes": notes_of(comparison, pool, records),
     }
@@ -187,7 +189,15 @@ def describe_counts(comparison: CompareConfig, pool: Pool) -> list[dict[str, Any
     for task in comparison.tasks:
         for setting in comparison.settings:
             parts = [pool.part(task, setting, fold) for fold in range(len(pool.splits))]
-            frame = pd.concat([part.dataset.frame for part in parts])
+            # A patient counts in each fold, as an image does.
+            frame = pd.concat(
+                [
+                    part.dataset.frame.assign(
+                        group_id=f"{fold}:" + part.dataset.frame["group_id"].astype(str)
+                    )
+                    for fold, part in enumerate(parts)
+                ]
+            )
             for split in SPLITS:
                 part = frame[frame["split"] == split]
                 grouped = part.groupby("label")

@@ -25,16 +25,16 @@ from flags import choices, config_json
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.console import say
-from tfcovid.experiment.comparison_cells import Cell, cell_result, config_of, fold_result
-from tfcovid.experiment.comparison_folder import (
+from tfcovid.experiment.comparison.cells import Cell, cell_result, config_of, fold_result
+from tfcovid.experiment.comparison.folder import (
     ComparisonFolder,
     finetuning_settings,
     finished_cell,
     images_digest,
 )
-from tfcovid.experiment.comparison_pool import Part, Pool
+from tfcovid.experiment.comparison.frozen_features import System
+from tfcovid.experiment.comparison.pool import Part, Pool
 from tfcovid.experiment.fitting import train
-from tfcovid.experiment.frozen_features import System
 from tfcovid.experiment.inputs import split_dataset
 from tfcovid.experiment.network import build_model
 from tfcovid.models.classifier import as_float32
@@ -237,5 +237,5 @@ def read_trained(path: pathlib.Path, key: str) -> Trained | None:
                 return None
             record = json.loads(str(kept["record"]))
             return Trained(kept["on_validation"], kept["on_test"], record)
-    except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None

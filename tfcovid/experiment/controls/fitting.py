@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 
 import keras
@@ -111,7 +112,7 @@ class FittedControls:
                     )
                 ),
             )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: expected the controls of a run ({error})") from error
 
 

@@ -1,10 +1,11 @@
 """What stands beside the cells of a comparison: models that see no lungs, or hardly any."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import rich.console
 
 from flags.compare_config import CompareConfig
@@ -18,16 +19,18 @@ from tfcovid.controls.probes import (
 )
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_folder import ComparisonFolder, finished
-from tfcovid.experiment.comparison_pool import Part, Pool
-from tfcovid.experiment.control_fitting import (
+from tfcovid.experiment.comparison.cells import FACTORS, predictions_of
+from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
+from tfcovid.experiment.comparison.frozen_features import System, features_of
+from tfcovid.experiment.comparison.pool import Part, Pool
+from tfcovid.experiment.controls.fitting import (
     HIDDEN_VIEWS,
     PIXEL_CONTROLS,
     SIGHTS,
     SOURCE_ALONE,
     pixel_features,
 )
-from tfcovid.experiment.frozen_features import System, features_of
+from tfcovid.experiment.controls.scores import above
 from tfcovid.metrics.intervals import balanced_accuracy_interval
 
 COMPARED = ("border_only", "thumbnail_32")
@@ -42,12 +45,14 @@ class Blind:
       name: of its files and its rows.
       sees: for the reader, in one phrase.
       model: what looks at it.
+      lungs: whether it sees them.
       decide: from the images of one task, setting and fold to class indices of the test images.
     """
 
     name: str
     sees: str
     model: str
+    lungs: bool
     decide: Callable[[Part], np.ndarray]
 
 
@@ -58,9 +63,12 @@ def run_controls(
     pool: Pool,
     folder: ComparisonFolder,
     console: rich.console.Console,
-) -> list[dict[str, Any]]:
-    """Returns what the controls score, for each task and setting; what is finished stays."""
-    found: list[dict[str, Any]] = []
+) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """Returns what the controls score and decide, for each task and setting.
+
+    What is finished in the folder stays as it is.
+    """
+    found: list[tuple[dict[str, Any], pd.DataFrame]] = []
     blind = [
         *_of_pixels(pool, config.run.seed),
         *_of_features(config, systems, pool, folder, console),
@@ -76,8 +84,8 @@ def run_controls(
                     def make(control=control, task=task.value, setting=setting.value):
                         return score_control(control, pool, task, setting, seed=config.run.seed)
 
-                    name = f"{task.value}-{setting.value}-{control.name}.json"
-                    found.append(finished(folder.controls / name, make))
+                    name = f"{task.value}-{setting.value}-{control.name}"
+                    found.append(finished_cell(folder.controls, name, make))
     return found
 
 
@@ -87,6 +95,7 @@ def _of_pixels(pool: Pool, seed: int) -> list[Blind]:
             control.name,
             control.sees,
             SIGHTS[control.name].model,
+            SIGHTS[control.name].lungs,
             _probe(
                 pixel_features(control.features, pool.dataset.images, pool.dataset.image_index),
                 seed,
@@ -112,6 +121,7 @@ def _of_features(
             f"{view}_features-{system.name}",
             f"{sees}, by the features of {system.name}",
             "probe",
+            False,
             _probe(_painted_features(system, view, pool.dataset, folder, console), config.run.seed),
         )
         for system in systems
@@ -140,7 +150,7 @@ def _of_sources(pool: Pool) -> list[Blind]:
     if pool.dataset.frame["source"].nunique() < 2:
         return []
     sight = SIGHTS[SOURCE_ALONE]
-    return [Blind(SOURCE_ALONE, sight.sees, sight.model, _decide_by_source)]
+    return [Blind(SOURCE_ALONE, sight.sees, sight.model, sight.lungs, _decide_by_source)]
 
 
 def _probe(features: np.ndarray, seed: int) -> Callable[[Part], np.ndarray]:
@@ -164,8 +174,8 @@ def _decide_by_source(part: Part) -> np.ndarray:
 
 def score_control(
     control: Blind, pool: Pool, task: str, setting: str, *, seed: int
-) -> dict[str, Any]:
-    """Returns what a control scores on the images that the cells are tested on.
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Returns what a control scores on the images that the cells are tested on, and decides.
 
     Args:
       control: the control.
@@ -176,26 +186,73 @@ def score_control(
     """
     parts = [pool.part(task, setting, fold) for fold in range(len(pool.splits))]
     tested = [part.dataset.rows("test") for part in parts]
-    labels = np.concatenate(
-        [part.dataset.labels[rows] for part, rows in zip(parts, tested, strict=True)]
+    frame = pd.concat(
+        [part.dataset.frame.iloc[rows] for part, rows in zip(parts, tested, strict=True)],
+        ignore_index=True,
     )
-    groups = np.concatenate(
-        [
-            part.dataset.frame["group_id"].to_numpy(object)[rows]
-            for part, rows in zip(parts, tested, strict=True)
-        ]
-    )
+    classes = TASK_LABELS[task].classes
+    labels = frame["label"].map(classes.index).to_numpy(np.int64)
     decisions = np.concatenate([control.decide(part) for part in parts])
-    num_classes = len(TASK_LABELS[task].classes)
-    return {
+    num_classes = len(classes)
+    record = {
         "task": task,
         "setting": setting,
         "name": control.name,
         "sees": control.sees,
         "model": control.model,
+        "lungs": control.lungs,
         "chance": chance_level(num_classes),
         "balanced_accuracy": balanced_accuracy(labels, decisions),
         "interval": balanced_accuracy_interval(
-            labels, decisions, groups, num_classes=num_classes, seed=seed
+            labels, decisions, frame["group_id"].to_numpy(), num_classes=num_classes, seed=seed
         ),
     }
+    table = frame[["image", "group_id", "label"]]
+    return record, table.assign(decision=np.asarray(classes, object)[decisions])
+
+
+def left_over(
+    records: Sequence[dict[str, Any]],
+    tables: Mapping[str, pd.DataFrame],
+    controls: Sequence[tuple[dict[str, Any], pd.DataFrame]],
+    *,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Returns what the best control without lungs leaves of the best cell, a task and setting each.
+
+    Args:
+      records: of the cells.
+      tables: predictions of each cell, by name, in the order of the records.
+      controls: of `run_controls`.
+      seed: of the bootstrap.
+
+    Returns:
+      task, setting; cell, its factors and balanced_accuracy; control, its record and `above`.
+    """
+    found = []
+    named = list(zip(records, tables.values(), strict=True))
+    for task, setting in dict.fromkeys((r["task"], r["setting"]) for r in records):
+        here = [pair for pair in named if (pair[0]["task"], pair[0]["setting"]) == (task, setting)]
+        blind = [
+            pair
+            for pair in controls
+            if (pair[0]["task"], pair[0]["setting"], pair[0]["lungs"]) == (task, setting, False)
+        ]
+        if not blind:
+            continue
+        cell, table = max(here, key=lambda pair: pair[0]["metrics"]["balanced_accuracy"])
+        control, decided = max(blind, key=lambda pair: pair[0]["balanced_accuracy"])
+        classes = TASK_LABELS[task].classes
+        labels, _, decisions, groups = predictions_of(table, classes)
+        theirs = decided.set_index("image")["decision"][table["image"]].map(classes.index)
+        left = above(labels, decisions, theirs.to_numpy(np.int64), groups, classes, seed)
+        found.append(
+            {
+                "task": task,
+                "setting": setting,
+                "cell": {factor: cell[factor] for factor in FACTORS},
+                "balanced_accuracy": cell["metrics"]["balanced_accuracy"],
+                "control": control | {"above": left},
+            }
+        )
+    return found

@@ -10,7 +10,7 @@ import pandas as pd
 
 from flags import choices
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_cells import FACTORS, Cell, predictions_of
+from tfcovid.experiment.comparison.cells import FACTORS, Cell, predictions_of
 from tfcovid.metrics.comparison import compare_systems
 from tfcovid.metrics.significance import delong, holm, mcnemar
 

@@ -16,7 +16,7 @@ from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison_pool import Part, Pool
+from tfcovid.experiment.comparison.pool import Part, Pool
 from tfcovid.experiment.decisions import rule_from_logits
 from tfcovid.experiment.imbalance import effective_prior, stream_weights, training_counts
 from tfcovid.experiment.network import build_loss

@@ -19,8 +19,8 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.control_fitting import HIDDEN_VIEWS
-from tfcovid.experiment.control_scores import SOURCE_NETWORK
+from tfcovid.experiment.controls.fitting import HIDDEN_VIEWS
+from tfcovid.experiment.controls.scores import SOURCE_NETWORK
 from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import EVALUATION_BATCH
@@ -54,8 +54,6 @@ def train_control_networks(
       folder: of the run.
       console: for progress.
     """
-    if preprocessing.view != "full":
-        return {}  # the run is such a control itself
     found = {}
     for view in HIDDEN_VIEWS:
         say(console, f"control: a network trained on the view {view}")

@@ -1,0 +1,1 @@
+"""A comparison of systems: linear probes and fine-tuned networks on one split."""
