@@ -83,7 +83,13 @@ def _with_interval(value: float | None, interval: Mapping[str, Any] | None) -> T
 def _table(*heads: str, left: int) -> rich.table.Table:
     table = rich.table.Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     for i, head in enumerate(heads):
-        table.add_column(Text(head), justify="left" if i < left else "right", no_wrap=i >= left)
+        # Folded, for a name that is cut off may be two systems'.
+        table.add_column(
+            Text(head),
+            justify="left" if i < left else "right",
+            no_wrap=i >= left,
+            overflow="fold",
+        )
     return table
 
 
