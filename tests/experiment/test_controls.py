@@ -44,13 +44,17 @@ def tables(n=240, seed=0):
 
 def test_control_entry_is_the_mean_recall_of_its_decisions_and_the_paired_difference():
     controls, predictions = tables()
-    found = control_entries(controls, predictions, CLASSES, seed=0)[SOURCE_ALONE]
+    found = control_entries(controls, predictions, CLASSES, positive="COVID-19", seed=0)[
+        SOURCE_ALONE
+    ]
     assert found["balanced_accuracy"] == pytest.approx(2 / 3)
     recalls = predictions["decision"].eq(predictions["label"]).groupby(predictions["label"]).mean()
     above = found["above"]
     assert above["difference"] == pytest.approx(recalls.mean() - 2 / 3)
     assert above["low"] < above["difference"] < above["high"]
     assert found["sees"] == "the name of the data set" and not found["lungs"]
+    assert (found["of_class"]["precision"], found["of_class"]["recall"]) == (1, 1)
+    assert found["of_class"]["intervals"]["recall"]["low"] > 0.9
 
 
 def test_sources_told_apart_leaves_out_images_of_sources_that_were_not_in_training():

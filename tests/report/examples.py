@@ -164,6 +164,13 @@ def control(sees: str, reached: float) -> dict[str, Any]:
         "lungs": "thumbnail" in sees,
         "balanced_accuracy": reached,
         "interval": interval(reached, 0.05, 134),
+        "of_class": {
+            "class": "COVID-19",
+            "precision": 0.2,
+            "recall": 0.5,
+            "f1": 0.29,
+            "intervals": {"recall": interval(0.5, 0.3, 7)},
+        },
         "above": {"difference": above, "low": above - 0.06, "high": above + 0.06, "level": 0.95},
     }
 

@@ -23,6 +23,7 @@ from tfcovid.experiment.controls.external import controls_on
 from tfcovid.experiment.decisions import predictive_values
 from tfcovid.experiment.scoring import figures_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
+from tfcovid.metrics.decision import positive_class
 from tfcovid.metrics.external import drops
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.terminal import print_result
@@ -107,7 +108,15 @@ def evaluate_run(
     out.path.mkdir(parents=True)
     metrics |= target.controls
     if data_dir is not None:
-        metrics |= controls_on(folder, target, table, out, seed=config.run.seed, console=console)
+        metrics |= controls_on(
+            folder,
+            target,
+            table,
+            out,
+            positive=positive_class(classes, config.decision.operating_class),
+            seed=config.run.seed,
+            console=console,
+        )
     notes = [*target.notes, *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,

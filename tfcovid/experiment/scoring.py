@@ -108,7 +108,11 @@ def metrics_of(
             predicted.raw, predicted.probs, labels, classes, config.decision.operating_class
         ),
         "controls": control_entries(
-            predicted.controls, predicted.table(classes), classes, seed=seed
+            predicted.controls,
+            predicted.table(classes),
+            classes,
+            positive=positive_class(classes, config.decision.operating_class),
+            seed=seed,
         ),
         "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }

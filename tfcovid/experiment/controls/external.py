@@ -27,6 +27,7 @@ def controls_on(
     predictions: pd.DataFrame,
     out: run_record.RunFolder,
     *,
+    positive: str,
     seed: int,
     console: rich.console.Console,
 ) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def controls_on(
       target: what is scored.
       predictions: of the run's model, a row an image of the target, as in predictions.csv.
       out: folder of the evaluation; gets control_predictions.csv.
+      positive: the class that is of interest.
       seed: of the bootstrap.
       console: for the progress bar.
 
@@ -71,6 +73,6 @@ def controls_on(
     table = pd.concat([table, networks], axis=1)
     write_csv(table, out.control_predictions)
     return {
-        "controls": control_entries(table, predictions, classes, seed=seed),
+        "controls": control_entries(table, predictions, classes, positive=positive, seed=seed),
         "sources_told_apart": source_entries(table, seed=seed),
     }

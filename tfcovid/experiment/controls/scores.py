@@ -22,8 +22,9 @@ from tfcovid.experiment.controls.fitting import (
     FittedControls,
     features_seen,
 )
+from tfcovid.metrics.classification import classification_metrics
 from tfcovid.metrics.comparison import compare_systems
-from tfcovid.metrics.intervals import balanced_accuracy_interval
+from tfcovid.metrics.intervals import balanced_accuracy_interval, group_bootstrap
 
 IDENTITY = ["image", "group_id", "source", "label"]
 SOURCE_NETWORK = "source_network"
@@ -71,7 +72,12 @@ def decide_controls(
 
 
 def control_entries(
-    table: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str], *, seed: int
+    table: pd.DataFrame,
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    positive: str,
+    seed: int,
 ) -> dict[str, dict[str, Any]]:
     """Returns the entry `controls` of metrics.json.
 
@@ -79,10 +85,12 @@ def control_entries(
       table: of `decide_controls`, perhaps of several folds.
       predictions: of predictions.csv, for the same images in the same order.
       classes: names in the order of the labels.
+      positive: the class that is of interest.
       seed: of the bootstrap.
 
     Returns:
-      For each control sees, model, lungs (whether it sees them), balanced_accuracy, interval, and
+      For each control sees, model, lungs (whether it sees them), balanced_accuracy, interval;
+      of_class: what it reaches for the class of interest, class, precision, recall, f1, intervals;
       above: how far the model lies above it on the same images, difference, low, high.
     """
     labels, decisions = (_numbers(predictions[key], classes) for key in ("label", "decision"))
@@ -90,12 +98,19 @@ def control_entries(
     entries = {}
     for name in (name for name in SIGHTS if name in table):
         decided = _numbers(table[name], classes)
+        certain = np.eye(len(classes))[decided]
+        intervals = group_bootstrap(labels, certain, decided, groups, classes, seed=seed)
+        figures = classification_metrics(labels, certain, decided, classes)
+        keys = {key: f"per_class.{positive}.{key}" for key in ("precision", "recall", "f1")}
         entries[name] = {
             **_shown(name),
-            "balanced_accuracy": balanced_accuracy(labels, decided),
-            "interval": balanced_accuracy_interval(
-                labels, decided, groups, num_classes=len(classes), seed=seed
-            ),
+            "balanced_accuracy": figures["balanced_accuracy"],
+            "interval": intervals["balanced_accuracy"],
+            "of_class": {
+                "class": positive,
+                **{key: figures["per_class"][positive][key] for key in keys},
+                "intervals": {key: intervals[k] for key, k in keys.items() if k in intervals},
+            },
             "above": above(labels, decisions, decided, groups, classes, seed),
         }
     return entries
