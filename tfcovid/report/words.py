@@ -220,8 +220,9 @@ def drop_sentence(metrics: Metrics) -> str:
 
 
 def all_notes(metrics: Metrics, notes: Sequence[str] = ()) -> list[str]:
-    """Returns the notes of the metrics and further ones, each once, in order."""
-    return list(dict.fromkeys([*metrics.get("notes", ()), *notes]))
+    """Returns the notes of the metrics and further ones, each once, the gravest first."""
+    every = dict.fromkeys([*metrics.get("notes", ()), *notes])
+    return sorted(every, key=lambda note: not note.startswith("CLASS EQUALS SOURCE"))
 
 
 def _how_far_above(difference: float, *, overlap: bool) -> str:
