@@ -109,7 +109,7 @@ def test_keras_own_load_weights_reads_the_backbone_of_a_file_with_a_head(tmp_pat
         (["--checkpoint=x", "--output=x.weights.h5", "--pixel_range=1"], "expected two numbers"),
         (["x.pth"], "unexpected argument 'x.pth'"),
         (["--head=replace"], "--head=replace"),
-        (["--architecture=vgg19"], "vgg19"),
+        (["--architecture=vgg16"], "vgg16"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

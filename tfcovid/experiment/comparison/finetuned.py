@@ -232,7 +232,7 @@ def write_trained(path: pathlib.Path, key: str, found: Trained) -> None:
 def read_trained(path: pathlib.Path, key: str) -> Trained | None:
     """Returns what a finished training left; None where there is none of this key."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["key"]) != key:
                 return None
             record = json.loads(str(kept["record"]))

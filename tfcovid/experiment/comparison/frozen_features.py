@@ -240,7 +240,7 @@ def features_key(system: System, dataset: Dataset) -> str:
 def read_features(path: pathlib.Path, key: str) -> np.ndarray | None:
     """Returns the features kept at a path; None where there are none of this key."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return kept["features"] if str(kept["key"]) == key else None
     except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None

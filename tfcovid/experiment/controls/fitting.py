@@ -94,7 +94,7 @@ class FittedControls:
     def load(cls, path: pathlib.Path) -> "FittedControls":
         """Returns what `save` wrote; raises ValueError if it is no such file."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 arrays = {key: kept[key] for key in kept.files}
             fields = [field.name for field in dataclasses.fields(Probe)]
             names = dict.fromkeys(key.split("/")[0] for key in arrays if "/" in key)
