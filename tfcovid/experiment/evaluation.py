@@ -104,19 +104,18 @@ def evaluate_run(
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
     metrics, table = score_predictions(config, target.frame, predictions, task_labels.classes)
-    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
-    out.path.mkdir(parents=True)
     metrics |= target.controls
+    decided = None
     if data_dir is not None:
-        metrics |= controls_on(
+        beside, decided = controls_on(
             folder,
             target,
             table,
-            out,
             positive=positive_class(classes, config.decision.operating_class),
             seed=config.run.seed,
             console=console,
         )
+        metrics |= beside
     notes = [*target.notes, *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,
@@ -129,7 +128,11 @@ def evaluate_run(
     }
     if data_dir is not None:
         metrics["drop"] = drops(run_record.read_json(folder.metrics), metrics)
+    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
+    out.path.mkdir(parents=True)
     write_csv(table, out.predictions)
+    if decided is not None:
+        write_csv(decided, out.control_predictions)
     write_csv(target.rejected, out.rejected)
     run_record.write_json(out.metrics, metrics)
     files = {"figures": out.metrics, "predictions": out.predictions, "left out": out.rejected}

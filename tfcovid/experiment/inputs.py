@@ -25,6 +25,7 @@ from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
 from tfcovid.experiment.imbalance import stream_weights
+from tfcovid.models.input_contract import InputContract
 from tfcovid.models.weights_file import verified_contract
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
@@ -58,8 +59,13 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
             f"--weights={weights} holds {contract.architecture}, but "
             f"--backbone={config.model.backbone}: expected the same; change one of them"
         )
+    return contract_input(contract, size, view)
+
+
+def contract_input(contract: InputContract, image_size: int, view: str) -> Preprocessing:
+    """Returns the input that a contract asks for, at a size in pixels and a view."""
     return Preprocessing(
-        image_size=size,
+        image_size=image_size,
         view=view,
         channels=contract.channels,
         low=contract.low,

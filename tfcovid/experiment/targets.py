@@ -118,8 +118,12 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
             f"those that the run scored: {listing(changed['image'])}"
         )
     run = run_record.read_json(folder.metrics)
-    beside = {key: run[key] for key in ("controls", "sources_told_apart")}
-    return Target("test", reading, test, no_rejected(), tuple(run["notes"]), beside)
+    beside = {key: run.get(key, {}) for key in ("controls", "sources_told_apart")}
+    notes = tuple(run["notes"])
+    if not all("above" in control for control in beside["controls"].values()):
+        beside["controls"] = {}
+        notes = (*notes, "The controls of this run are of an earlier version and are left out.")
+    return Target("test", reading, test, no_rejected(), notes, beside)
 
 
 def seen_by_the_run(folder: run_record.RunFolder, config: Config) -> Seen:

@@ -20,7 +20,7 @@ from tfcovid.data.manifest import read_manifest
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.comparison.pool import Pool
-from tfcovid.experiment.inputs import EVALUATION_BATCH
+from tfcovid.experiment.inputs import EVALUATION_BATCH, contract_input
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.necks import POOL_LAYER, average_neck
@@ -71,15 +71,7 @@ def read_systems(config: Config, comparison: CompareConfig) -> list[System]:
 def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> System:
     """Returns the system of a converted weights file."""
     contract = verified_contract(path)
-    preprocessing = Preprocessing(
-        image_size=image_size,
-        view=view,
-        channels=contract.channels,
-        low=contract.low,
-        high=contract.high,
-        mean=contract.mean,
-        std=contract.std,
-    )
+    preprocessing = contract_input(contract, image_size, view)
 
     def build() -> keras.Model:
         backbone = build_backbone(

@@ -9,7 +9,6 @@ import rich.console
 
 from tfcovid.console import counting_bar
 from tfcovid.data.image_store import ImageStore
-from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.data.squares import squares_of
@@ -25,13 +24,12 @@ def controls_on(
     folder: run_record.RunFolder,
     target: Target,
     predictions: pd.DataFrame,
-    out: run_record.RunFolder,
     *,
     positive: str,
     seed: int,
     console: rich.console.Console,
-) -> dict[str, Any]:
-    """Returns `controls` and `sources_told_apart` of metrics.json; no entry without controls.
+) -> tuple[dict[str, Any], pd.DataFrame | None]:
+    """Returns entries of metrics.json, and what the controls decide; nothing without controls.
 
     The probes and networks are those that the run fitted to its own training split.
 
@@ -39,10 +37,12 @@ def controls_on(
       folder: of the finished run.
       target: what is scored.
       predictions: of the run's model, a row an image of the target, as in predictions.csv.
-      out: folder of the evaluation; gets control_predictions.csv.
       positive: the class that is of interest.
       seed: of the bootstrap.
       console: for the progress bar.
+
+    Returns:
+      `controls` and `sources_told_apart`; the rows of control_predictions.csv.
 
     Raises:
       ValueError: if the files of the controls are damaged.
@@ -50,7 +50,7 @@ def controls_on(
     if not folder.probes.is_file():
         if run_record.read_json(folder.metrics)["controls"]:
             raise ValueError(f"{folder.probes}: expected the controls of the run, found none")
-        return {}
+        return {}, None
     classes = run_record.read_json(folder.labels)
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     paths = target.frame["path"].tolist()
@@ -71,8 +71,8 @@ def controls_on(
     table = decide_controls(fitted, model, images, index, target.frame, preprocessing, classes)
     networks = decided_by_networks(folder, images, index, preprocessing)
     table = pd.concat([table, networks], axis=1)
-    write_csv(table, out.control_predictions)
-    return {
+    entries = {
         "controls": control_entries(table, predictions, classes, positive=positive, seed=seed),
         "sources_told_apart": source_entries(table, seed=seed),
     }
+    return entries, table
