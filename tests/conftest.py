@@ -69,6 +69,22 @@ def train_here(*arguments):
     return shown.getvalue()
 
 
+def evaluate_here(workdir, data_dir=None, **changes):
+    """Evaluates a run in this process, with the flags' defaults; returns its metrics."""
+    from tfcovid.data.sources.options import SourceOptions
+    from tfcovid.experiment.evaluation import evaluate_run
+
+    settings = {
+        "kind": None,
+        "options": SourceOptions(),
+        "keep_laterals": False,
+        "copies": "content",
+        "on_bad_image": "fail",
+        "max_pixels": 1_000_000,
+    }
+    return evaluate_run(workdir, data_dir=data_dir, **(settings | changes))
+
+
 @pytest.fixture(scope="session")
 def finished_run(small_data, tmp_path_factory):
     """The folder of a finished multi-class run on the small data."""

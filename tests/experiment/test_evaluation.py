@@ -7,23 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import SMALL, train_here
-from tfcovid.data.sources.options import SourceOptions
+from tests.conftest import SMALL, evaluate_here, train_here
 from tfcovid.data.sources.synthetic import write_synthetic
-from tfcovid.experiment.evaluation import evaluate_run
-
-
-def evaluate(workdir, data_dir=None, on_bad_image="fail", copies="content"):
-    return evaluate_run(
-        workdir,
-        kind=None,
-        data_dir=data_dir,
-        options=SourceOptions(),
-        keep_laterals=False,
-        copies=copies,
-        on_bad_image=on_bad_image,
-        max_pixels=1_000_000,
-    )
 
 
 @pytest.fixture
@@ -39,11 +24,11 @@ def test_changed_test_image_is_noticed(own):
     paths = pd.read_csv(workdir / "predictions.csv")["path"]
     shutil.copy(data / paths[1], data / paths[0])
     with pytest.raises(ValueError, match=r"1 of .* test images are missing, bad or not"):
-        evaluate(workdir)
+        evaluate_here(workdir)
 
 
 def test_own_test_split_keeps_notes_and_controls_of_the_run(finished_run):
-    again = evaluate(finished_run)
+    again = evaluate_here(finished_run)
     ours = json.loads((finished_run / "metrics.json").read_text())
     assert again["controls"] == ours["controls"]
     assert again["notes"] == ours["notes"]
@@ -51,7 +36,7 @@ def test_own_test_split_keeps_notes_and_controls_of_the_run(finished_run):
 
 
 def test_images_that_the_run_was_trained_on_are_left_out_and_counted(finished_run, small_data):
-    metrics = evaluate(finished_run, small_data)
+    metrics = evaluate_here(finished_run, small_data)
     manifest = pd.read_csv(finished_run / "manifest.csv")
     assert metrics["n_images"] == (manifest["split"] == "test").sum()
     (note,) = [note for note in metrics["notes"] if "left out" in note]
@@ -72,7 +57,7 @@ def test_data_set_without_a_class_is_scored_and_says_so(finished_run, tmp_path):
     patients.assign(patient_id="other" + patients["patient_id"]).to_csv(
         other / "patients.csv", index=False
     )
-    metrics = evaluate(finished_run, other)
+    metrics = evaluate_here(finished_run, other)
     assert metrics["n_images"] == len(table)
     assert metrics["per_class"]["COVID-19"]["recall"] is None
     assert "balanced_accuracy" not in metrics["drop"]  # over two classes here, three there
@@ -97,7 +82,7 @@ def test_a_copy_in_another_size_and_codec_is_not_scored(finished_run, small_data
     with Image.open(small_data / trained["path"]) as image:
         image.resize((80, 80), Image.Resampling.BICUBIC).save(next(other.rglob(name)))
     scored = {
-        copies: evaluate(finished_run, other, copies=copies) for copies in ("content", "bytes")
+        copies: evaluate_here(finished_run, other, copies=copies) for copies in ("content", "bytes")
     }
     assert scored["bytes"]["n_images"] - scored["content"]["n_images"] >= 1
     listed = [pd.read_csv(path) for path in finished_run.glob("evaluations/*-other/rejected.csv")]
@@ -110,4 +95,16 @@ def test_lost_controls_are_an_error_and_not_a_score_without_them(own, tmp_path):
     write_synthetic(other, seed=8, image_size=48, patients=60)
     (workdir / "controls" / "probes.npz").unlink()
     with pytest.raises(ValueError, match=r"probes.npz: expected the controls of the run"):
-        evaluate(workdir, other, copies="bytes")
+        evaluate_here(workdir, other, copies="bytes")
+    assert not list(workdir.glob("evaluations/*"))  # nothing half written
+
+
+def test_controls_of_an_earlier_version_are_left_out_and_said(own):
+    workdir, _ = own
+    path = workdir / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for control in metrics["controls"].values():
+        del control["above"]
+    path.write_text(json.dumps(metrics))
+    again = evaluate_here(workdir)
+    assert again["controls"] == {} and any("an earlier version" in n for n in again["notes"])

@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import SMALL, train_here
-from tfcovid.data.sources.options import SourceOptions
-from tfcovid.experiment.evaluation import evaluate_run
+from tests.conftest import SMALL, evaluate_here, train_here
 from tfcovid.metrics.decision import rule_from_description
 
 FOLDS = 3
@@ -88,13 +86,4 @@ def test_page_and_terminal_say_that_it_is_a_cross_validation(crossed):
 def test_cross_validation_as_a_whole_has_no_model_to_evaluate(crossed):
     workdir, _ = crossed
     with pytest.raises(ValueError, match=r"a model for each fold; expected one of .*fold-0"):
-        evaluate_run(
-            workdir,
-            kind=None,
-            data_dir=None,
-            options=SourceOptions(),
-            keep_laterals=False,
-            copies="content",
-            on_bad_image="fail",
-            max_pixels=1_000_000,
-        )
+        evaluate_here(workdir)
