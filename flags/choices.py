@@ -174,6 +174,21 @@ class Head(enum.StrEnum):
     DROP = enum.auto()
 
 
+class Classifier(enum.StrEnum):
+    """What decides on the features of a backbone."""
+
+    LINEAR = enum.auto()
+    BOOSTED_TREES = enum.auto()
+
+
+class Combine(enum.StrEnum):
+    """How an ensemble makes one prediction of those of its members."""
+
+    SOFT_VOTE = enum.auto()
+    STACKING = enum.auto()
+    MEMBER_WEIGHTS = enum.auto()
+
+
 class BatchNorm(enum.StrEnum):
     """Which statistics the backbone's batch normalisation uses."""
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from flags import choices
 from flags.interval import Interval, RangeChecked, within
-
-WEIGHTS_ENDING = ".weights.h5"
+from flags.learning_config import WEIGHTS_ENDING
 
 # The grid of the paper, Bolhassani, arXiv 2105.08382: two tasks, two losses.
 DEFAULT_TASKS = (choices.Task.BINARY, choices.Task.MULTICLASS)

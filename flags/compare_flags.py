@@ -21,8 +21,9 @@ from flags import (
     source_flags,
     training_flags,
 )
-from flags.compare_config import WEIGHTS_ENDING, CompareConfig
+from flags.compare_config import CompareConfig
 from flags.config import Config
+from flags.learning_config import WEIGHTS_ENDING
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.

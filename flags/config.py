@@ -79,18 +79,24 @@ class Config:
     def __post_init__(self) -> None:
         self.loss.check_alpha_fits(self.data.task)
         self.decision.check_point_fits(self.data.task)
-        smallest = self.model.backbone.smallest_image_px
-        if self.data.image_size < smallest:
+        for backbone in self.model.backbones:
+            if self.data.image_size < backbone.smallest_image_px:
+                raise ValueError(
+                    f"--image_size={self.data.image_size}: expected {backbone.smallest_image_px} "
+                    f"or more, because --{'members' if self.model.members else 'backbone'}="
+                    f"{','.join(self.model.members) or backbone}"
+                )
+        if self.model.has_trees and self.loss.loss is not choices.Loss.CE:
             raise ValueError(
-                f"--image_size={self.data.image_size}: expected {smallest} or more, because "
-                f"--backbone={self.model.backbone}"
+                f"--loss={self.loss.loss} with {choices.Classifier.BOOSTED_TREES}: trees are grown "
+                "under cross-entropy; add --loss=ce"
             )
         if self.run.controls is choices.Controls.FULL and self.data.view is not choices.View.FULL:
             raise ValueError(
                 f"--controls=full with --view={self.data.view}: a network of that view is such a "
                 "control itself; choose --controls=features or --view=full"
             )
-        if self.model.weights is None and self.training.head_epochs > 0:
+        if not self.model.is_pretrained and self.training.head_epochs > 0:
             raise ValueError(
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "
                 "features means nothing; drop --head_epochs or name a file in --weights"

@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pathlib.Path):
         return value.as_posix()
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(item) for item in value]
     return value
 
 

@@ -41,6 +41,10 @@ _RULES = (
             choices.OperatingPoint.PRECISION,
         ),
     ),
+    # Boosted trees take their features as they are.
+    _ActsUnder("head_epochs", "classifier", (choices.Classifier.LINEAR,)),
+    _ActsUnder("epochs", "classifier", (choices.Classifier.LINEAR,)),
+    _ActsUnder("learning_rate", "classifier", (choices.Classifier.LINEAR,)),
     # auto may choose mixed_float16, so the scale may be given with it.
     _ActsUnder(
         "initial_loss_scale",
@@ -49,23 +53,41 @@ _RULES = (
     ),
 )
 
-_IN_MANIFEST = (
-    "split",
-    "folds",
-    "fold",
-    "held_out_source",
-    "test_fraction",
-    "validation_fraction",
-    "patients",
+
+@dataclasses.dataclass(frozen=True)
+class _AnsweredBy:
+    """Once `switch` is given, these flags have no part: what it names says it already."""
+
+    switch: str
+    flags: tuple[str, ...]
+    reason: str
+
+
+_ANSWERS = (
+    _AnsweredBy(
+        "manifest",
+        (
+            "split",
+            "folds",
+            "fold",
+            "held_out_source",
+            "test_fraction",
+            "validation_fraction",
+            "patients",
+        ),
+        "the manifest holds split and patients already",
+    ),
+    _AnsweredBy("members", ("backbone", "classifier"), "each member names its own"),
 )
-"""Flags that --manifest answers: the file holds the split and the patients."""
 
 
 def acts(name: str, asked: Config) -> bool:
     """Returns whether the flag of this name has a part in what the config asks for."""
-    if asked.data.manifest is not None and name in _IN_MANIFEST:
-        return False
     values = asked.by_flag_name()
+    if name == "combine" and not values["members"]:
+        return False
+    if any(values[answer.switch] and name in answer.flags for answer in _ANSWERS):
+        return False
     return all(values[rule.switch] in rule.values for rule in _RULES if rule.flag == name)
 
 
@@ -76,14 +98,20 @@ def refuse_in_vain(flag_values: absl_flags.FlagValues, asked: Config) -> None:
       flag_values: flags after parsing.
       asked: the config made from them.
     """
-    if asked.data.manifest is not None:
-        for name in _IN_MANIFEST:
-            if flag_values[name].value is not None:
+    for answer in _ANSWERS:
+        for name in answer.flags:
+            if flag_values[answer.switch].value and flag_values[name].value is not None:
                 raise ValueError(
-                    f"--{name}={flag_values[name].value} with --manifest={asked.data.manifest}: "
-                    "the manifest holds split and patients already; drop one of the two"
+                    f"--{name}={flag_values[name].value} with --{answer.switch}="
+                    f"{_text(flag_values[answer.switch].value)}: {answer.reason}; drop one of the "
+                    "two"
                 )
     values = asked.by_flag_name()
+    if flag_values["combine"].value is not None and not values["members"]:
+        raise ValueError(
+            f"--combine={flag_values['combine'].value} without --members: it acts only on an "
+            "ensemble; drop it or name members"
+        )
     for rule in _RULES:
         given, setting = flag_values[rule.flag].value, values[rule.switch]
         if given != rule.unset and setting not in rule.values:
@@ -111,11 +139,20 @@ def _turned_off(flag_values: absl_flags.FlagValues) -> Iterator[tuple[str, str]]
     for rule in _RULES:
         if flag_values[rule.switch].value not in rule.values:
             yield rule.flag, rule.switch
-    if flag_values["manifest"].value is not None:
-        yield from ((name, "manifest") for name in _IN_MANIFEST)
+    for answer in _ANSWERS:
+        if flag_values[answer.switch].value:
+            yield from ((name, answer.switch) for name in answer.flags)
+            if answer.switch == "members":
+                yield from (("members", name) for name in answer.flags)
+                yield from (("combine", name) for name in answer.flags)
     if flag_values["data"].value is choices.Data.SYNTHETIC:
         yield from (("data_dir", "data"), ("patients", "data"))
         if flag_values["data_dir"].value is not None:
             yield "data", "data_dir"
     if flag_values["weights"].value == "none":
         yield "head_epochs", "weights"
+
+
+def _text(value: object) -> str:
+    """Returns a flag's value as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

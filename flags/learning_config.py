@@ -13,19 +13,28 @@ from flags.interval import (
     RangeChecked,
     within,
 )
+from flags.members import Member, members_of
 
 INVERSE_FREQUENCY = "inverse_frequency"
 """The value of `focal_alpha` that asks for weights from the class frequencies."""
+
+WEIGHTS_ENDING = ".weights.h5"
+"""How the name of a file of converted weights ends."""
 
 FocalAlpha = tuple[float, ...] | str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelConfig(RangeChecked):
-    """The network and what it starts from.
+    """The network, or the members of an ensemble, and what they start from.
 
     Attributes:
-      backbone: the architecture.
+      backbone: the architecture; not read where there are members.
+      classifier: what decides on its features: a linear head that is trained with the backbone, or
+        gradient-boosted trees on a backbone that stays as it is; not read where there are members.
+      members: those of an ensemble, BACKBONE or BACKBONE:CLASSIFIER; () for a single network.
+      combine: how an ensemble makes one prediction of theirs.
+      member_weights: *.weights.h5 files, each for the members of its architecture.
       weights: a *.weights.h5 file with its contract beside it, published weights by name, in a
         comparison those of each cell's system, or None for random weights.
       batch_norm: which statistics the backbone's batch normalisation uses.
@@ -33,38 +42,91 @@ class ModelConfig(RangeChecked):
     """
 
     backbone: choices.Backbone = choices.Backbone.RESNET50
+    classifier: choices.Classifier = choices.Classifier.LINEAR
+    members: tuple[str, ...] = ()
+    combine: choices.Combine = choices.Combine.SOFT_VOTE
+    member_weights: tuple[pathlib.Path, ...] = ()
     weights: choices.PublishedWeights | choices.SystemWeights | pathlib.Path | None = None
     batch_norm: choices.BatchNorm = choices.BatchNorm.AUTO
     dropout: float = within(BELOW_1, 0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weights is None:
-            if self.batch_norm is choices.BatchNorm.FROZEN:
-                raise ValueError(
-                    "--batch_norm=frozen with --weights=none: random weights have no statistics "
-                    "worth keeping; use --batch_norm=train or name a file in --weights"
-                )
-        elif isinstance(self.weights, choices.PublishedWeights):
-            if not self.backbone.is_published:
-                raise ValueError(
-                    f"--weights={self.weights} with --backbone={self.backbone}: nobody has "
-                    "published weights of it; drop one of the two"
-                )
-        elif isinstance(self.weights, pathlib.Path) and not self.weights.name.endswith(
-            ".weights.h5"
-        ):
+        self._check_members()
+        if self.batch_norm is choices.BatchNorm.FROZEN and not self.is_pretrained:
             raise ValueError(
-                f"--weights={self.weights}: expected none, imagenet, or a *.weights.h5 file with "
-                "its contract; python -m weights_conversion makes one of a PyTorch checkpoint"
+                "--batch_norm=frozen with --weights=none: random weights have no statistics "
+                "worth keeping; use --batch_norm=train or name a file in --weights"
             )
+        if isinstance(self.weights, choices.PublishedWeights):
+            for backbone in self.backbones:
+                if not backbone.is_published:
+                    raise ValueError(
+                        f"--weights={self.weights} with --backbone={backbone}: nobody has "
+                        "published weights of it; drop one of the two"
+                    )
+        for flag, path in self.weights_files:
+            if not path.name.endswith(WEIGHTS_ENDING):
+                raise ValueError(
+                    f"--{flag}={path}: expected none, imagenet, or a *{WEIGHTS_ENDING} file with "
+                    "its contract; python -m weights_conversion makes one of a PyTorch checkpoint"
+                )
+
+    def _check_members(self) -> None:
+        if len(self.ensemble) == 1:
+            raise ValueError(
+                f"--members={self.members[0]}: expected two or more; name one in --backbone"
+            )
+        if self.ensemble and isinstance(self.weights, pathlib.Path):
+            raise ValueError(
+                f"--weights={self.weights} with --members={','.join(self.members)}: a file is for "
+                "one architecture; name it in --member_weights"
+            )
+        if self.member_weights and not self.ensemble:
+            raise ValueError(
+                f"--member_weights={','.join(map(str, self.member_weights))} without --members: "
+                "name the file of a single network in --weights"
+            )
+        if self.has_trees and not self.is_pretrained:
+            raise ValueError(
+                f"--classifier={choices.Classifier.BOOSTED_TREES} with --weights=none: trees on "
+                "random features mean nothing; name a file in --weights"
+            )
+
+    @property
+    def ensemble(self) -> tuple[Member, ...]:
+        """The members of an ensemble; () for a single network."""
+        return members_of(self.members)
+
+    @property
+    def backbones(self) -> tuple[choices.Backbone, ...]:
+        """Every architecture that is built, each once."""
+        found = (member.backbone for member in self.ensemble)
+        return tuple(dict.fromkeys(found)) or (self.backbone,)
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether boosted trees decide, alone or as a member."""
+        kinds = [m.classifier for m in self.ensemble] or [self.classifier]
+        return choices.Classifier.BOOSTED_TREES in kinds
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the network, or a member, starts from weights worth keeping."""
+        return self.weights is not None or bool(self.member_weights)
+
+    @property
+    def weights_files(self) -> tuple[tuple[str, pathlib.Path], ...]:
+        """The flag and path of each weights file that is named."""
+        own = [("weights", self.weights)] if isinstance(self.weights, pathlib.Path) else []
+        return (*own, *(("member_weights", path) for path in self.member_weights))
 
     @property
     def resolved_batch_norm(self) -> choices.BatchNorm:
         """`train` or `frozen`: what `auto` means for these weights."""
         if self.batch_norm is not choices.BatchNorm.AUTO:
             return self.batch_norm
-        return choices.BatchNorm.TRAIN if self.weights is None else choices.BatchNorm.FROZEN
+        return choices.BatchNorm.FROZEN if self.is_pretrained else choices.BatchNorm.TRAIN
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

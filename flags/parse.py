@@ -32,6 +32,7 @@ from flags import (
     training_flags,
 )
 from flags.dependent_flags import let_files_yield, refuse_in_vain
+from flags.members import members_of
 from flags.preset_files import directly_given, expand_system
 
 # Makes absl look past this module, to the entry, when the key flags are adopted.
@@ -124,11 +125,16 @@ def config_from_flags(
         message is one line and names the flags.
     """
     start = weights or _weights(flag_values[model_flags.WEIGHTS.name].value)
+    member_weights = tuple(
+        pathlib.Path(text).expanduser()
+        for text in flag_values[model_flags.MEMBER_WEIGHTS.name].value or ()
+    )
+    pretrained = start is not None or bool(member_weights)
     head_epochs = flag_values[training_flags.HEAD_EPOCHS.name].value
     if head_epochs is None:
-        head_epochs = 0 if start is None else training_flags.DEFAULT_HEAD_EPOCHS
+        head_epochs = training_flags.DEFAULT_HEAD_EPOCHS if pretrained else 0
     learning_rate = flag_values[training_flags.LEARNING_RATE.name].value
-    if learning_rate is None and start is not None:
+    if learning_rate is None and pretrained:
         learning_rate = training_flags.FINE_TUNING_LEARNING_RATE
     alpha = _focal_alpha(flag_values[loss_flags.FOCAL_ALPHA.name].value)
     sources = _source_config(flag_values)
@@ -140,7 +146,13 @@ def config_from_flags(
         sources=sources,
         data=_data_config(flag_values, sample),
         augmentation=_section(config.AugmentationConfig, flag_values),
-        model=_section(config.ModelConfig, flag_values, weights=start),
+        model=_section(
+            config.ModelConfig,
+            flag_values,
+            weights=start,
+            members=tuple(flag_values[model_flags.MEMBERS.name].value or ()),
+            member_weights=member_weights,
+        ),
         loss=_section(config.LossConfig, flag_values, focal_alpha=alpha),
         training=_section(
             config.TrainingConfig,
@@ -187,8 +199,10 @@ def _data_config(flag_values: absl_flags.FlagValues, sample: bool) -> config.Dat
     image_size = flag_values[data_flags.IMAGE_SIZE.name].value
     if image_size is None:
         image_size = data_flags.SAMPLE_IMAGE_SIZE if sample else data_flags.FULL_IMAGE_SIZE
-        backbone = choices.Backbone(str(flag_values[model_flags.BACKBONE.name].value))
-        image_size = max(image_size, backbone.smallest_image_px)
+        members = members_of(flag_values[model_flags.MEMBERS.name].value or ())
+        one = flag_values[model_flags.BACKBONE.name].value or config.ModelConfig().backbone
+        backbones = [member.backbone for member in members] or [choices.Backbone(one)]
+        image_size = max(image_size, *(backbone.smallest_image_px for backbone in backbones))
     return _section(
         config.DataConfig,
         flag_values,
@@ -242,8 +256,7 @@ def _check_paths(asked: config.Config) -> None:
         "table": asked.sources.table,
         "patient_key": asked.sources.patient_key,
         "manifest": asked.data.manifest,
-        "weights": asked.model.weights,
     }
-    for name, path in files.items():
-        if isinstance(path, pathlib.Path) and not path.is_file():
+    for name, path in [*files.items(), *asked.model.weights_files]:
+        if path is not None and not path.is_file():
             raise ValueError(f"--{name}={path}: expected a file that exists")

@@ -2,14 +2,16 @@
 
 import copy
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags as absl_flags
+
+from flags import choices
 
 PRESETS_FOLDER = pathlib.Path(__file__).parent / "presets"
 SYSTEMS_FOLDER = PRESETS_FOLDER / "systems"
 
-PRESET_FLAGS = (
+_EVERY_PRESET = (
     "task",
     "loss",
     "label_smoothing",
@@ -27,12 +29,9 @@ PRESET_FLAGS = (
     "brightness",
     "contrast",
     "horizontal_flip",
-    "backbone",
     "batch_norm",
     "dropout",
-    "epochs",
     "batch_size",
-    "learning_rate",
     "head_learning_rate",
     "weight_decay",
     "warmup_epochs",
@@ -43,10 +42,27 @@ PRESET_FLAGS = (
     "seed",
     "controls",
 )
-"""What every preset names, because it decides the result of a run."""
+_OF_FOCAL = ("focal_gamma", "focal_alpha")
+_OF_NETWORK = ("backbone", "classifier")
+_OF_ENSEMBLE = ("members", "combine")
+_OF_TRAINING = ("epochs", "learning_rate")
 
-FOCAL_PRESET_FLAGS = ("focal_gamma", "focal_alpha")
-"""What a preset with --loss=focal names besides."""
+DECIDING_FLAGS = (*_EVERY_PRESET, *_OF_FOCAL, *_OF_NETWORK, *_OF_ENSEMBLE, *_OF_TRAINING)
+"""Every flag that decides the result of a run, and that some preset therefore names."""
+
+
+def named_flags(given: Mapping[str, str]) -> set[str]:
+    """Returns the flags that a preset names: each that decides its result and acts in it.
+
+    Args:
+      given: what it gives, flag to text.
+    """
+    names = {*_EVERY_PRESET, *(_OF_ENSEMBLE if "members" in given else _OF_NETWORK)}
+    if given.get("loss") == "focal":
+        names |= {*_OF_FOCAL}
+    if given.get("classifier") != choices.Classifier.BOOSTED_TREES:
+        names |= {*_OF_TRAINING}
+    return names
 
 
 def system_names() -> list[str]:

@@ -127,18 +127,44 @@ def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
 
 
 @st.composite
+def model_configs(draw: st.DrawFn, image_size: int) -> config.ModelConfig:
+    """Single networks, boosted trees and ensembles that take images of a size."""
+    files = _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5"))
+    ensemble = draw(st.booleans())
+    weights: st.SearchStrategy[Any] = st.none() | st.sampled_from(choices.PublishedWeights)
+    start = draw(weights if ensemble else weights | files)
+    member_weights = tuple(draw(st.lists(files, max_size=2))) if ensemble else ()
+    pretrained = start is not None or bool(member_weights)
+    backbones = sorted(
+        backbone
+        for backbone in choices.Backbone
+        if backbone.smallest_image_px <= image_size
+        and (backbone.is_published or not isinstance(start, choices.PublishedWeights))
+    )
+    kinds = sorted(choices.Classifier) if pretrained else [choices.Classifier.LINEAR]
+    classifier = st.sampled_from(kinds)
+    member = st.builds("{}:{}".format, st.sampled_from(backbones), classifier)
+    batch_norms = set(choices.BatchNorm) - (set() if pretrained else {choices.BatchNorm.FROZEN})
+    return config.ModelConfig(
+        backbone=choices.Backbone.RESNET50 if ensemble else draw(st.sampled_from(backbones)),
+        classifier=choices.Classifier.LINEAR if ensemble else draw(classifier),
+        members=tuple(draw(st.lists(member, min_size=2, max_size=4))) if ensemble else (),
+        combine=draw(st.sampled_from(choices.Combine)) if ensemble else choices.Combine.SOFT_VOTE,
+        member_weights=member_weights,
+        weights=start,
+        batch_norm=draw(st.sampled_from(sorted(batch_norms))),
+        dropout=draw(_numbers(config.ModelConfig, "dropout")),
+    )
+
+
+@st.composite
 def configs(draw: st.DrawFn) -> config.Config:
     """Valid configs that use every field."""
     data = draw(data_configs())
-    files = _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5"))
-    weights = draw(st.none() | st.sampled_from(choices.PublishedWeights) | files)
-    backbones = set(choices.Backbone)
-    if isinstance(weights, choices.PublishedWeights):
-        backbones = {backbone for backbone in backbones if backbone.is_published}
-    backbones = {b for b in backbones if b.smallest_image_px <= data.image_size}
-    batch_norms = set(choices.BatchNorm) - (
-        {choices.BatchNorm.FROZEN} if weights is None else set()
-    )
+    model = draw(model_configs(data.image_size))
+    loss = draw(loss_configs(data.task))
+    if model.has_trees:
+        loss = dataclasses.replace(loss, loss=choices.Loss.CE)
     full = data.view is choices.View.FULL
     controls = [c for c in choices.Controls if full or c is not choices.Controls.FULL]
     epochs = draw(st.integers(1, 50))
@@ -161,17 +187,13 @@ def configs(draw: st.DrawFn) -> config.Config:
                 )
             ),
         ),
-        model=config.ModelConfig(
-            backbone=draw(st.sampled_from(sorted(backbones))),
-            weights=weights,
-            batch_norm=draw(st.sampled_from(sorted(batch_norms))),
-            dropout=draw(_numbers(config.ModelConfig, "dropout")),
-        ),
-        loss=draw(loss_configs(data.task)),
+        model=model,
+        loss=loss,
         training=config.TrainingConfig(
-            head_epochs=0 if weights is None else draw(st.integers(0, 9)),
+            head_epochs=draw(st.integers(0, 9)) if model.is_pretrained else 0,
             epochs=epochs,
-            warmup_epochs=draw(st.integers(0, epochs)),
+            # Where trees decide, --epochs has no part and comes back as its default.
+            warmup_epochs=draw(st.integers(0, min(epochs, 10))),
             precision=draw(st.sampled_from(choices.Precision)),
             **draw(
                 st.fixed_dictionaries(

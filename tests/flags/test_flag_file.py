@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 
 import pytest
 from hypothesis import given, settings
@@ -43,7 +44,14 @@ def _with_existing_paths(asked, folder):
             manifest=_existing(data.manifest, folder, "manifest.csv"),
         ),
         model=dataclasses.replace(
-            model, weights=_existing(model.weights, folder, "converted.weights.h5")
+            model,
+            weights=_existing(model.weights, folder, "converted.weights.h5")
+            if isinstance(model.weights, pathlib.Path)
+            else model.weights,
+            member_weights=tuple(
+                _existing(path, folder, f"{number}.weights.h5")
+                for number, path in enumerate(model.member_weights)
+            ),
         ),
     )
 

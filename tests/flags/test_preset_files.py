@@ -5,11 +5,11 @@ from absl import flags as absl_flags
 
 from flags import config, parse
 from flags.preset_files import (
-    FOCAL_PRESET_FLAGS,
-    PRESET_FLAGS,
+    DECIDING_FLAGS,
     PRESETS_FOLDER,
     SYSTEMS_FOLDER,
     expand_system,
+    named_flags,
     system_names,
 )
 
@@ -72,10 +72,7 @@ def test_each_line_of_a_preset_says_above_it_where_its_value_comes_from(preset):
 @_every_preset
 def test_a_preset_names_every_flag_that_decides_the_result_and_names_it_once(preset):
     given = _given(preset)
-    expected = set(PRESET_FLAGS)
-    if given["loss"] == "focal":
-        expected |= set(FOCAL_PRESET_FLAGS)
-    assert set(given) == expected
+    assert set(given) == named_flags(given)
     lines = [line for line in preset.read_text().splitlines() if line.startswith("--")]
     assert len(lines) == len(given)
 
@@ -90,10 +87,9 @@ def test_a_preset_begins_with_its_own_command(preset):
 
 
 def test_what_a_preset_may_leave_out_does_not_decide_the_result():
-    named = {*PRESET_FLAGS, *FOCAL_PRESET_FLAGS}
-    assert set(config.Config().by_flag_name()) - named == {
+    assert set(config.Config().by_flag_name()) - set(DECIDING_FLAGS) == {
         # Where things lie, and who runs it: the user's.
-        *("data_dir", "patients", "manifest", "workdir", "system", "weights"),
+        *("data_dir", "patients", "manifest", "workdir", "system", "weights", "member_weights"),
         # Follows from --weights.
         "head_epochs",
         # Turned off by the values of every preset.
