@@ -77,17 +77,19 @@ def as_float32(model):
     return in_precision(model, "float32")
 
 
-def in_precision(model, dtype):
+def in_precision(model, dtype, *, name=None):
     """Returns the same network with the same weights, computing in one type throughout.
 
     Args:
       model: a functional Keras model, possibly with models nested in it.
       dtype: 'float32' or 'float64'; the variables are of this type too.
+      name: of the new model, or None for the name it has.
 
     Returns:
       A new, uncompiled model with variables of its own.
     """
-    copy = keras.Model.from_config(_with_policy(model.get_config(), dtype))
+    config = _with_policy(model.get_config(), dtype)
+    copy = keras.Model.from_config(config if name is None else {**config, "name": name})
     copy.set_weights(model.get_weights())
     return copy
 

@@ -23,7 +23,8 @@ from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH, contract_input
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
-from tfcovid.models.necks import POOL_LAYER, average_neck
+from tfcovid.models.features import feature_model
+from tfcovid.models.necks import average_neck
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
@@ -113,8 +114,7 @@ def of_run(name: str, folder: pathlib.Path, image_size: int, view: str) -> Syste
         return as_float32(keras.models.load_model(run.best_model, compile=False))
 
     def build() -> keras.Model:
-        model = best_model()
-        return keras.Model(model.input, model.get_layer(POOL_LAYER).output)
+        return feature_model(best_model())
 
     def load(backbone: keras.Model) -> None:
         backbone.set_weights(best_model().get_layer("backbone").get_weights())

@@ -15,7 +15,7 @@ from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
 from tfcovid.experiment.inputs import EVALUATION_BATCH
-from tfcovid.models.necks import POOL_LAYER
+from tfcovid.models.features import feature_model
 from tfcovid.whole_file import whole_file
 
 CHUNK = 512
@@ -199,8 +199,7 @@ def pixel_features(
 def network_features(
     model: keras.Model, images: ImageStore, index: np.ndarray, preprocessing: Preprocessing
 ) -> np.ndarray:
-    """Returns the pooled features of the network, float32 [n, num_features]."""
-    backbone = keras.Model(model.input, model.get_layer(POOL_LAYER).output)
+    """Returns the features that the network's head sees, float32 [n, num_features]."""
     batches = evaluation_dataset(
         images,
         index,
@@ -208,4 +207,4 @@ def network_features(
         preprocessing=preprocessing,
         batch_size=EVALUATION_BATCH,
     )
-    return np.asarray(backbone.predict(batches, verbose=0), np.float32)
+    return np.asarray(feature_model(model).predict(batches, verbose=0), np.float32)

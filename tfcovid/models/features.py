@@ -1,0 +1,28 @@
+"""The features that the head of a classifier sees, whatever it is made of."""
+
+import keras
+
+from tfcovid.models.ensemble import members_of
+from tfcovid.models.necks import POOL_LAYER
+
+
+def feature_model(model):
+    """Returns the network from the image to the features that the head sees.
+
+    Args:
+      model: a classifier: a backbone with a linear or a boosted head, or an ensemble.
+
+    Returns:
+      Model on the same variables, from the input of `model` to float32 [batch, num_features]: the
+      output of `necks.POOL_LAYER`; of an ensemble those of all its members, one behind the other.
+    """
+    return _feature_model(model, "features")
+
+
+def _feature_model(model, name):
+    members = members_of(model)
+    if not members:
+        return keras.Model(model.input, model.get_layer(POOL_LAYER).output, name=name)
+    parts = [_feature_model(member, f"of_{member.name}")(seen.output) for seen, member in members]
+    joined = keras.layers.Concatenate(axis=-1, name="joined")(parts) if parts[1:] else parts[0]
+    return keras.Model(model.input, joined, name=name)
