@@ -24,6 +24,11 @@ class Task(enum.StrEnum):
         """The number of classes, 2 or more; None where the data decides it."""
         return _NUM_CLASSES.get(self)
 
+    @property
+    def has_findings(self) -> bool:
+        """Whether an image may have several of them."""
+        return False
+
 
 _NUM_CLASSES = {
     Task.BINARY: 2,
@@ -251,7 +256,11 @@ class Setting(enum.StrEnum):
 
 
 class Trained(enum.StrEnum):
-    """How a cell of a comparison is trained: a linear probe, or the whole network."""
+    """How a cell of a comparison is trained.
+
+    A linear probe, the whole network by the comparison's own flags, or as a preset says.
+    """
 
     PROBE = enum.auto()
     FINETUNED = enum.auto()
+    PRESET = enum.auto()

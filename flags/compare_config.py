@@ -31,7 +31,9 @@ class CompareConfig(RangeChecked):
       tasks: what is told apart.
       losses: losses of the heads.
       imbalances: mechanisms against unequal class sizes.
-      weights_files: the systems, each a *.weights.h5 file with its contract, or a run's folder.
+      weights_files: the systems of probes, each a *.weights.h5 file with its contract, or a run's
+        folder; with presets also what their backbones start from.
+      presets: published methods, each trained as its preset says.
       settings: without and with the images of the further data sets.
       seeds: trainings of each cell; their probabilities are averaged.
       finetune: patterns of the names of the cells that are trained fully too, beside their
@@ -43,6 +45,7 @@ class CompareConfig(RangeChecked):
     losses: tuple[choices.Loss, ...] = DEFAULT_LOSSES
     imbalances: tuple[choices.Imbalance, ...] = DEFAULT_IMBALANCES
     weights_files: tuple[pathlib.Path, ...] = ()
+    presets: tuple[str, ...] = ()
     settings: tuple[choices.Setting, ...] = (choices.Setting.WITHOUT,)
     seeds: int = within(Interval(1, 100), DEFAULT_SEEDS)
     finetune: tuple[str, ...] = ()
@@ -50,9 +53,16 @@ class CompareConfig(RangeChecked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.weights_files and not self.presets:
+            raise ValueError(
+                "--weights_files: expected at least one, found nothing; name weights, or published "
+                "methods in --systems"
+            )
+        if self.finetune and not self.weights_files:
+            raise ValueError("--finetune without --weights_files: it names cells of these; drop it")
         for name in ("tasks", "losses", "imbalances", "weights_files", "settings"):
             values = getattr(self, name)
-            if not values:
+            if not values and name != "weights_files":
                 raise ValueError(f"--{name}: expected at least one, found nothing")
             if len(set(values)) < len(values):
                 raise ValueError(f"--{name}={','.join(map(str, values))}: expected each once")
@@ -60,7 +70,7 @@ class CompareConfig(RangeChecked):
             raise ValueError(
                 "--tasks=source: expected tasks of findings; audit tells sources apart"
             )
-        names = self.system_names
+        names = (*self.system_names, *self.presets)
         if len(set(names)) < len(names):
             raise ValueError(
                 f"--weights_files: two systems would both be called {_repeated(names)}: expected "

@@ -4,7 +4,10 @@ How a network is trained is asked only with --finetune: probes have no such flag
 """
 
 import enum
+import fnmatch
+import json
 import pathlib
+from collections.abc import Sequence
 from typing import TypeVar
 
 from absl import flags as absl_flags
@@ -24,6 +27,7 @@ from flags import (
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from flags.learning_config import WEIGHTS_ENDING
+from flags.preset_files import preset_values, system_names
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
@@ -46,8 +50,17 @@ IMBALANCES = absl_flags.DEFINE_list(
 WEIGHTS_FILES = absl_flags.DEFINE_list(
     "weights_files",
     [],
-    "The systems: *.weights.h5 files with their contracts, or folders of finished runs, whose "
-    "backbones stay frozen. Required.",
+    "*.weights.h5 files with their contracts, or folders of finished runs: backbones that stay "
+    "frozen under linear probes, and what the methods of --systems start from, each from the one "
+    "of its architecture.",
+)
+SYSTEMS = absl_flags.DEFINE_list(
+    "systems",
+    [],
+    "Published methods by their names in --system of training, or patterns of them, such as "
+    "'song_*', each trained as its preset says; all is every method that fits one class an image, "
+    "each once. Flags given beside it go before those of the presets. The first is what the others "
+    "are tested against.",
 )
 SETTINGS = absl_flags.DEFINE_list(
     "settings",
@@ -82,6 +95,7 @@ USED = (
     SETTINGS,
     SEEDS,
     FINETUNE,
+    SYSTEMS,
     source_flags.DATA_DIR,
     source_flags.EXTRA_DATA_DIR,
     source_flags.DATA,
@@ -129,7 +143,7 @@ FINETUNING = (
     augmentation_flags.HORIZONTAL_FLIP,
     augmentation_flags.MOVE_SHARE,
 )
-"""How the networks of --finetune are trained."""
+"""How the networks of --finetune are trained; of presets only what is given directly."""
 
 
 def adopt_key_flags() -> None:
@@ -141,14 +155,14 @@ def adopt_key_flags() -> None:
 def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None:
     """Raises ValueError, one line, if a flag is given that the comparison does not read."""
     refuse_unread("compare", (*USED, *FINETUNING), flag_values)
-    if flag_values[FINETUNE.name].value:
+    if flag_values[FINETUNE.name].value or flag_values[SYSTEMS.name].value:
         return
     for holder in FINETUNING:
         flag = flag_values[holder.name]
         if flag.present:
             raise ValueError(
                 f"--{flag.name}={flag.value} without --{FINETUNE.name}: it acts only on the cells "
-                "that are trained fully; name them, or drop it"
+                f"that are trained fully; name them, or --{SYSTEMS.name}, or drop it"
             )
 
 
@@ -203,11 +217,98 @@ def comparison_from_flags(
         losses=losses,
         imbalances=_chosen(flag_values, IMBALANCES.name, choices.Imbalance),
         weights_files=tuple(map(_system, flag_values[WEIGHTS_FILES.name].value or ())),
+        presets=chosen_presets(flag_values[SYSTEMS.name].value or ()),
         settings=settings,
         seeds=int(flag_values[SEEDS.name].value or 0),
         finetune=tuple(flag_values[FINETUNE.name].value or ()),
         finetune_seeds=int(flag_values[FINETUNE_SEEDS.name].value or 0),
     )
+
+
+def chosen_presets(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of the presets that patterns name, in the order of the patterns.
+
+    Raises:
+      ValueError: if a pattern names none.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        if pattern == compare_config.ALL:
+            matching = one_of_each(system_names())
+        else:
+            matching = [name for name in system_names() if fnmatch.fnmatchcase(name, pattern)]
+        if not matching:
+            raise ValueError(
+                f"--systems={pattern}: expected {compare_config.ALL}, or names or patterns of "
+                f"{', '.join(system_names())}"
+            )
+        found |= dict.fromkeys(matching)
+    return tuple(found)
+
+
+def one_of_each(names: Sequence[str]) -> list[str]:
+    """Returns the names without presets that differ from an earlier one in the task alone.
+
+    A comparison asks for tasks of its own. Presets of several labels an image are left out too.
+    """
+    kept: dict[str, str] = {}
+    for name in names:
+        given = preset_values(name)
+        task = choices.Task(given.pop("task"))
+        if not task.has_findings:
+            kept.setdefault(json.dumps(given, sort_keys=True), name)
+    return list(kept.values())
+
+
+def presets_from_flags(
+    asked: Config,
+    comparison: CompareConfig,
+    flag_values: absl_flags.FlagValues = absl_flags.FLAGS,
+) -> dict[tuple[str, str], Config]:
+    """Returns what each published method asks for, by the name of its preset and the task.
+
+    Args:
+      asked: what `config_from_flags` made of the same flags.
+      comparison: likewise, `comparison_from_flags`.
+      flag_values: flags after parsing.
+
+    Raises:
+      ValueError: if a preset and the flags do not go together.
+    """
+    return {
+        (name, task.value): preset_config(name, task, asked.data.image_size, flag_values)
+        for name in comparison.presets
+        for task in comparison.tasks
+    }
+
+
+def preset_config(
+    name: str,
+    task: choices.Task,
+    image_size: int,
+    flag_values: absl_flags.FlagValues = absl_flags.FLAGS,
+) -> Config:
+    """Returns what a preset asks of network, loss and training, with the flags given beside it.
+
+    Its data is not read: a comparison has its own. Its backbones count as pretrained.
+
+    Args:
+      name: of the preset.
+      task: of the cells.
+      image_size: of the comparison, pixels.
+      flag_values: flags after parsing.
+
+    Raises:
+      ValueError: if the preset and the flags do not go together.
+    """
+    given = [
+        flag_values[holder.name].serialize().split("\n")[0]
+        for holder in FINETUNING
+        if flag_values[holder.name].present and holder is not FINETUNE_SEEDS
+    ]
+    argv = [f"--system={name}", "--data=synthetic", f"--task={task}", f"--image_size={image_size}"]
+    of_preset = parse.flag_values_from_argv(["compare", *argv, *given])
+    return parse.config_from_flags(of_preset, weights=choices.SystemWeights.SYSTEM)
 
 
 def _chosen(

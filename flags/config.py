@@ -107,9 +107,14 @@ class Config:
         """`temperature` or `bias_corrected`: what `auto` means for this loss."""
         if self.decision.calibration is not choices.Calibration.AUTO:
             return self.decision.calibration
-        if self.loss.shifts_prior:
+        if self.shifts_prior:
             return choices.Calibration.BIAS_CORRECTED
         return choices.Calibration.TEMPERATURE
+
+    @property
+    def shifts_prior(self) -> bool:
+        """Whether what is fitted sees the classes in other shares than the training split has."""
+        return self.loss.shifts_prior or self.model.combines_balanced
 
     def resolved_operating_point(self, num_classes: int) -> choices.OperatingPoint:
         """Returns what `auto` means for so many classes.
@@ -123,7 +128,7 @@ class Config:
         if num_classes == 2 or self.decision.operating_class is not None:
             return choices.OperatingPoint.YOUDEN
         corrected = self.resolved_calibration is choices.Calibration.BIAS_CORRECTED
-        if corrected and self.loss.shifts_prior:
+        if corrected and self.shifts_prior:
             return choices.OperatingPoint.BALANCED
         return choices.OperatingPoint.ARGMAX
 

@@ -111,6 +111,11 @@ class ModelConfig(RangeChecked):
         return choices.Classifier.BOOSTED_TREES in kinds
 
     @property
+    def combines_balanced(self) -> bool:
+        """Whether members are put together by a fit in which every class counts the same."""
+        return bool(self.members) and self.combine is not choices.Combine.SOFT_VOTE
+
+    @property
     def is_pretrained(self) -> bool:
         """Whether the network, or a member, starts from weights worth keeping."""
         return self.weights is not None or bool(self.member_weights)

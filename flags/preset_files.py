@@ -1,6 +1,7 @@
 """The preset files: where they lie, what they must name, how --system finds one."""
 
 import copy
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -68,6 +69,23 @@ def named_flags(given: Mapping[str, str]) -> set[str]:
 def system_names() -> list[str]:
     """Returns the names that --system takes, sorted."""
     return sorted(path.stem for path in SYSTEMS_FOLDER.glob("*.cfg"))
+
+
+def preset_values(name: str) -> dict[str, str]:
+    """Returns what a preset gives, flag to text, in its order."""
+    lines = (SYSTEMS_FOLDER / f"{name}.cfg").read_text("utf-8").splitlines()
+    flags = (line.removeprefix("--").partition("=") for line in lines if line.startswith("--"))
+    return {flag: value for flag, _, value in flags}
+
+
+def preset_about(name: str) -> str:
+    """Returns what a preset says of itself: its first comment, up to its command."""
+    lines = (SYSTEMS_FOLDER / f"{name}.cfg").read_text("utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("# "), lines)
+    return " ".join(
+        line.removeprefix("# ")
+        for line in itertools.takewhile(lambda line: not line.startswith("#   "), head)
+    )
 
 
 def expand_system(

@@ -67,10 +67,11 @@ def compare_here(*arguments):
     compare_flags.refuse_unused(values)
     config = compare_flags.config_from_flags(values)
     comparison = compare_flags.comparison_from_flags(config, values)
+    presets = compare_flags.presets_from_flags(config, comparison, values)
     policy = keras.config.dtype_policy()
     try:
         with contextlib.redirect_stdout(io.StringIO()) as shown:
-            comparing.run_comparison(config, comparison)
+            comparing.run_comparison(config, comparison, presets)
     finally:
         keras.config.set_dtype_policy(policy)
     return shown.getvalue()

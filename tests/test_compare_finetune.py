@@ -11,7 +11,7 @@ import pytest
 from flags import choices, compare_flags, parse
 from tests.conftest import SMALL, train_here
 from tests.test_compare import compare_here, content_of, random_weights
-from tfcovid.experiment.comparison import finetuned
+from tfcovid.experiment.classifiers import single
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.weights_file import load_backbone_weights
 
@@ -170,9 +170,9 @@ def test_a_finished_training_is_not_done_again(compared, asked, monkeypatch):
     (workdir / "cells" / f"{CELL}-finetuned.json").unlink()
     (workdir / "finetuned" / f"{CELL}-finetuned-seed1" / "logits.npz").unlink()
     trained = []
-    train = finetuned.train
+    train = single.train
     monkeypatch.setattr(
-        finetuned,
+        single,
         "train",
         lambda config, *rest: trained.append(config.run.seed) or train(config, *rest),
     )
@@ -211,13 +211,13 @@ def test_a_network_of_a_run_starts_from_the_backbone_of_its_best_model(
         "--copies=bytes",
     )
     starts = []
-    train = finetuned.train
+    train = single.train
 
     def look(config, model, *rest):
         starts.append(model.get_layer("backbone").get_weights())
         return train(config, model, *rest)
 
-    monkeypatch.setattr(finetuned, "train", look)
+    monkeypatch.setattr(single, "train", look)
     compare_here(
         *(flag for flag in asked if not flag.startswith(("--weights_files", "--imbalances"))),
         f"--weights_files={run}",

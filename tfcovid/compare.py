@@ -1,8 +1,9 @@
-"""Compares systems on one split: `python -m tfcovid.compare --weights_files=A.weights.h5,…`.
+"""Compares systems on one split: `python -m tfcovid.compare --systems=NAME,… --weights_files=…`.
 
 Linear probes on frozen backbones, a cell for each task, loss, imbalance mechanism, system and
 setting, in one table with intervals and tests of difference; with --finetune the networks of
-chosen cells are trained fully too, and stand beside their probes. Writes compare.html, compare.csv,
+chosen cells are trained fully too, and stand beside their probes. With --systems published methods
+are trained, each as its preset says. Writes compare.html, compare.csv,
 differences.csv, compare.tex and compare.json into WORKDIR. The same command again continues.
 """
 
@@ -21,11 +22,12 @@ def compare(argv: Sequence[str]) -> None:
     compare_flags.refuse_unused()
     config = compare_flags.config_from_flags()
     comparison = compare_flags.comparison_from_flags(config)
+    presets = compare_flags.presets_from_flags(config, comparison)
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
     from tfcovid.experiment.comparison.comparing import run_comparison
 
-    run_comparison(config, comparison)
+    run_comparison(config, comparison, presets)
 
 
 if __name__ == "__main__":

@@ -8,39 +8,14 @@ import pandas as pd
 import pytest
 
 from tests.conftest import SMALL, train_here
-from tfcovid.models.backbones import build_backbone
-from tfcovid.models.input_contract import InputContract, contract_path
-from tfcovid.models.weights_file import save_backbone_weights
-
-CONTRACT = InputContract(
-    architecture="tiny",
-    channels=3,
-    low=0.0,
-    high=1.0,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    image_size=64,
-    head_outputs=0,
-    class_names=(),
-    source_sha256="0" * 64,
-    proof={},
-)
+from tests.experiment.tiny_weights import CONTRACT, tiny_weights_and_values
+from tfcovid.models.input_contract import contract_path
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A weights file of a tiny backbone whose every variable is random; its values too."""
-    keras.utils.set_random_seed(3)
-    backbone = build_backbone("tiny", image_size=32, channels=3)
-    rng = np.random.default_rng(3)
-    for variable in backbone.variables:
-        if variable.name.startswith(("gamma", "moving_variance")):
-            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-        elif variable.name.startswith(("beta", "moving_mean")):
-            variable.assign(rng.normal(0, 0.1, variable.shape))
-    path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
-    save_backbone_weights(backbone, path, CONTRACT)
-    return path, {v.path: v.numpy() for v in backbone.variables}
+    return tiny_weights_and_values(tmp_path_factory.mktemp("weights"))
 
 
 def train_with(weights, small_data, workdir, *arguments):

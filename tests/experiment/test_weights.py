@@ -14,6 +14,7 @@ from tests.weights_conversion.source_checkpoints import mobilenet_timm, network,
 from tfcovid.console import open_console
 from tfcovid.experiment import weights
 from tfcovid.experiment.inputs import choose_preprocessing
+from tfcovid.experiment.pretrained import find_start
 from tfcovid.models.input_contract import read_contract
 
 ASKED = ModelConfig(
@@ -34,10 +35,14 @@ def caches(tmp_path, monkeypatch):
     return tmp_path
 
 
+def find(asked):
+    return weights.find_weights(asked.weights, asked.backbone, open_console())
+
+
 def test_weights_that_have_no_name_are_taken_as_they_are(tmp_path):
     asked = ModelConfig(weights=tmp_path / "x.weights.h5")
-    assert weights.find_weights(asked, open_console()) == tmp_path / "x.weights.h5"
-    assert weights.find_weights(ModelConfig(), open_console()) is None
+    assert find(asked) == tmp_path / "x.weights.h5"
+    assert find(ModelConfig()) is None
 
 
 def test_every_backbone_with_published_weights_says_where_they_are():
@@ -49,13 +54,14 @@ def test_from_the_hub_once_then_from_the_cache(caches, monkeypatch, capsys):
     content = safetensors.torch.save({name: t.contiguous() for name, t in state.items()})
     with fake_hub({"timm/mobilenetv2_100.ra_in1k/model.safetensors": content}) as (endpoint, _):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        path = weights.find_weights(ASKED, open_console())
+        path = find(ASKED)
     assert path.parent == caches / "tfcovid" / "weights"
     assert "proven: 260 tensors" in capsys.readouterr().out
     assert read_contract(path).source_sha256 == hashlib.sha256(content).hexdigest()
-    assert weights.find_weights(ASKED, open_console()) == path
+    assert find(ASKED) == path
     assert not capsys.readouterr().out
-    preprocessing = choose_preprocessing(Config(model=ASKED), path)
+    config = Config(model=ASKED)
+    preprocessing = choose_preprocessing(config, find_start(config, open_console()))
     assert preprocessing.channels == 3
 
 
@@ -68,21 +74,21 @@ def test_from_torchvisions_own_download_if_it_is_whole(caches, monkeypatch, caps
     published = {"mobilenet_v2": weights.Published("hf://timm/x", name)}
     monkeypatch.setattr(weights, "IMAGENET", published)
     (folder / "x.pth").rename(folder / name)
-    path = weights.find_weights(ASKED, open_console())
+    path = find(ASKED)
     assert read_contract(path).source_sha256 == digest
     assert f"imagenet from {folder / name}" in capsys.readouterr().out.replace("\n", "")
 
     path.unlink()
     (folder / name).write_bytes(b"half a download")
     with pytest.raises(ValueError, match=r"--weights=imagenet: hf://timm/x: no network"):
-        weights.find_weights(ASKED, open_console())
+        find(ASKED)
 
 
 def test_weights_that_no_hub_has_are_said_to_be_put_where_pytorch_has_them(caches):
     asked = dataclasses.replace(ASKED, backbone=choices.Backbone.ALEXNET)
     expected = r"no hub has those of alexnet; put torchvision's https://\S+/alexnet-owt-7be5be79"
     with pytest.raises(ValueError, match=expected) as raised:
-        weights.find_weights(asked, open_console())
+        find(asked)
     place = caches / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
     assert str(raised.value).endswith(str(place))
 
@@ -91,7 +97,7 @@ def test_without_network_it_is_one_clear_line_and_leaves_no_weights(caches):
     with pytest.raises(
         ValueError, match=r"^--weights=imagenet: .*no network.*--weights$"
     ) as raised:
-        weights.find_weights(ASKED, open_console())
+        find(ASKED)
     assert "\n" not in str(raised.value)
     left = {path.name for path in (caches / "tfcovid" / "weights").iterdir()}
     assert left == {f"imagenet-mobilenet_v2.report.{ending}" for ending in ("html", "json")}

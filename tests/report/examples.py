@@ -276,7 +276,14 @@ def report_inputs() -> dict[str, Any]:
                 "split": "patient",
                 "manifest": None,
             },
-            "model": {"backbone": "resnet50", "weights": None},
+            "model": {
+                "backbone": "resnet50",
+                "classifier": "linear",
+                "members": [],
+                "combine": "soft_vote",
+                "member_weights": [],
+                "weights": None,
+            },
             "loss": {"loss": "focal", "focal_gamma": 2.0, "focal_alpha": None},
             "training": {
                 "head_epochs": 4,

@@ -10,6 +10,9 @@ from tfcovid.report.model_card import NOT_KNOWN, model_card
 ASKED = {
     "data": "coronahack",
     "backbone": "resnet50",
+    "classifier": "linear",
+    "members": [],
+    "member_weights": [],
     "image_size": 64,
     "weights": None,
     "loss": "focal",

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from flags import choices
 from flags.config import Config
 from tfcovid.data.dataset import Dataset
-from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.imbalance import effective_prior, training_counts
-from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.calibration import calibration_figures
 from tfcovid.metrics.decision import (
     ChosenRule,
@@ -27,15 +24,7 @@ def check_operating_class(config: Config, dataset: Dataset) -> None:
     positive_class(dataset.classes, config.decision.operating_class)
 
 
-def choose_rule(
-    config: Config, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing
-) -> ChosenRule:
-    """Returns calibration and threshold, chosen on the validation split."""
-    logits = model.predict(split_dataset(dataset, "validation", preprocessing), verbose=0)
-    return rule_from_logits(config, dataset, logits)
-
-
-def rule_from_logits(config: Config, dataset: Dataset, logits: np.ndarray) -> ChosenRule:
+def choose_rule(config: Config, dataset: Dataset, logits: np.ndarray) -> ChosenRule:
     """Returns calibration and threshold from the logits of the validation split.
 
     Biases are drawn towards the shift from the prior that the loss saw to that of the

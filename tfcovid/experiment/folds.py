@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score
 from tfcovid.console import say
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.split import TEST, kfold_split
+from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.inputs import describe_split
-from tfcovid.experiment.network_run import Asked, run_network, write_record
+from tfcovid.experiment.network_run import run_network, write_record
 from tfcovid.experiment.page import write_page
 from tfcovid.experiment.scoring import Predicted, metrics_of
 from tfcovid.metrics.decision import ChosenRule, positive_class
@@ -69,6 +70,8 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
     write_csv(pooled.table(classes).assign(fold=folds), folder.predictions)
     if len(pooled.controls.columns):
         write_csv(pooled.controls, folder.control_predictions)
+    if pooled.members is not None:
+        write_csv(pooled.members, folder.member_predictions)
     positive = positive_class(classes, config.decision.operating_class)
     run_record.write_json(folder.decision, decision_record(chosen, positive))
     run_record.write_json(folder.metrics, metrics)
@@ -124,6 +127,7 @@ def in_order(predicted: Sequence[Predicted], frame: pd.DataFrame) -> tuple[Predi
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(p, name) for p in predicted])[place]
 
+    members = [p.members for p in predicted if p.members is not None]
     pooled = Predicted(
         part=part.iloc[place],
         labels=joined("labels"),
@@ -132,6 +136,7 @@ def in_order(predicted: Sequence[Predicted], frame: pd.DataFrame) -> tuple[Predi
         decisions=joined("decisions"),
         # A control that a fold could not have is not there for all images.
         controls=pd.concat([p.controls for p in predicted], join="inner").iloc[place],
+        members=pd.concat(members).iloc[place] if members else None,
     )
     return pooled, folds[place]
 

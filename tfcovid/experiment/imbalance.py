@@ -14,7 +14,12 @@ def training_counts(dataset: Dataset) -> np.ndarray:
 
 
 def effective_prior(config: Config, counts: np.ndarray) -> np.ndarray:
-    """Returns the class probabilities that the training loss sees, float64 [num_classes]."""
+    """Returns the class probabilities that the training loss sees, float64 [num_classes].
+
+    Of an ensemble whose members are put together by a fit: those that this fit sees.
+    """
+    if config.model.combines_balanced:
+        return np.full(len(counts), 1 / len(counts))
     mechanism = config.loss.imbalance
     if config.loss.focal_alpha == INVERSE_FREQUENCY:
         mechanism = choices.Imbalance.CLASS_WEIGHT  # alpha then weighs the classes just so

@@ -1,7 +1,6 @@
 """What a run trains and is scored on, from its Config."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -25,8 +24,7 @@ from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
 from tfcovid.experiment.imbalance import stream_weights
-from tfcovid.models.input_contract import InputContract
-from tfcovid.models.weights_file import verified_contract
+from tfcovid.experiment.pretrained import Start
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
@@ -34,44 +32,26 @@ AUGMENTED_SHOWN = 32
 EVALUATION_BATCH = 64
 
 
-def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Preprocessing:
-    """Returns what the weights expect of an image; random weights take the project's choice.
+def choose_preprocessing(config: Config, start: Start) -> Preprocessing:
+    """Returns what a network's weights expect of an image; random ones take the project's choice.
+
+    An ensemble takes the gray values, of which each member makes its own input.
 
     Args:
       config: what is asked for.
-      weights: the converted weights that the run starts from, or None.
-
-    Raises:
-      ValueError: if the weights are of another architecture than --backbone.
+      start: what the backbones start from.
     """
     size, view = config.data.image_size, config.data.view.value
-    if weights is None:
-        return Preprocessing(
-            image_size=size,
-            view=view,
-            channels=SCRATCH_CHANNELS,
-            mean=(SCRATCH_MEAN,),
-            std=(SCRATCH_STD,),
-        )
-    contract = verified_contract(weights)
-    if contract.architecture != config.model.backbone:
-        raise ValueError(
-            f"--weights={weights} holds {contract.architecture}, but "
-            f"--backbone={config.model.backbone}: expected the same; change one of them"
-        )
-    return contract_input(contract, size, view)
-
-
-def contract_input(contract: InputContract, image_size: int, view: str) -> Preprocessing:
-    """Returns the input that a contract asks for, at a size in pixels and a view."""
+    if config.model.ensemble:
+        return Preprocessing(image_size=size, view=view, channels=1)
+    if config.model.backbone in start:
+        return start[config.model.backbone].preprocessing
     return Preprocessing(
-        image_size=image_size,
+        image_size=size,
         view=view,
-        channels=contract.channels,
-        low=contract.low,
-        high=contract.high,
-        mean=contract.mean,
-        std=contract.std,
+        channels=SCRATCH_CHANNELS,
+        mean=(SCRATCH_MEAN,),
+        std=(SCRATCH_STD,),
     )
 
 

@@ -1,7 +1,5 @@
 """The network and its loss, from the Config."""
 
-import pathlib
-
 import keras
 import numpy as np
 
@@ -15,15 +13,14 @@ from tfcovid.experiment.imbalance import (
     effective_prior,
     training_counts,
 )
+from tfcovid.experiment.pretrained import Pretrained
 from tfcovid.losses.cross_entropy import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from tfcovid.losses.focal import SigmoidFocal, SoftmaxFocal
 from tfcovid.models.classifier import build_classifier, prior_bias
-from tfcovid.models.input_contract import read_contract
-from tfcovid.models.weights_file import load_backbone_weights
 
 
 def build_model(
-    config: Config, dataset: Dataset, preprocessing: Preprocessing, weights: pathlib.Path | None
+    config: Config, dataset: Dataset, preprocessing: Preprocessing, start: Pretrained | None
 ) -> keras.Model:
     """Returns the classifier, its head's bias at the effective prior, its backbone loaded.
 
@@ -31,7 +28,7 @@ def build_model(
       config: what is asked for.
       dataset: its training split gives the prior.
       preprocessing: gives the size and channels of the input.
-      weights: the converted weights that the backbone starts from, or None.
+      start: what the backbone starts from; None for random weights.
     """
     two_classes = len(dataset.classes) == 2
     prior = effective_prior(config, training_counts(dataset))
@@ -44,25 +41,19 @@ def build_model(
         batch_norm=config.model.resolved_batch_norm,
         head_bias=prior_bias(prior[1] if two_classes else prior),
     )
-    if weights is not None:
-        load_backbone_weights(model.get_layer("backbone"), weights)
+    if start is not None:
+        start.load(model.get_layer("backbone"))
     return model
 
 
-def describe_model(config: Config, model: keras.Model, weights: pathlib.Path | None) -> str:
+def describe_model(config: Config, model: keras.Model, start: Pretrained | None) -> str:
     """Returns a line on the network and its start."""
-    start = "random weights"
-    if weights is not None:
-        contract = read_contract(weights)
-        start = f"{weights} (trained at {contract.image_size} px"
-        if contract.head_outputs:
-            start += f"; its head of {contract.head_outputs} outputs makes way for a new one"
-        start += ")"
+    origin = "random weights" if start is None else start.about
     # Where everything trains, only statistics of batch norms do not.
     normalised = bool(model.get_layer("backbone").non_trainable_variables)
     batch_norm = config.model.resolved_batch_norm if normalised else "none"
     return (
-        f"model: {config.model.backbone}, {model.count_params():,} parameters, from {start}; "
+        f"model: {config.model.backbone}, {model.count_params():,} parameters, from {origin}; "
         f"batch norm: {batch_norm}; loss: {config.loss.loss}, imbalance: {config.loss.imbalance}"
     )
 

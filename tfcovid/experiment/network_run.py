@@ -1,22 +1,21 @@
 """One network of a run: trained, its rule chosen, tested once, exported; and its folder's files."""
 
 import dataclasses
-import pathlib
 
 import keras
 import rich.console
 
 from flags import config_json
-from flags.config import Config
 from flags.flag_file import flag_file_lines
 from tfcovid.console import say
-from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.board import write_board
+from tfcovid.experiment.classifiers.asked import Asked
+from tfcovid.experiment.classifiers.ensemble import write_input
+from tfcovid.experiment.classifiers.fit import fit_classifier
+from tfcovid.experiment.classifiers.member_scores import decide_members
 from tfcovid.experiment.decisions import choose_rule
-from tfcovid.experiment.fitting import train
-from tfcovid.experiment.network import build_model, describe_model
 from tfcovid.experiment.page import write_page
 from tfcovid.experiment.scoring import (
     Predicted,
@@ -25,30 +24,9 @@ from tfcovid.experiment.scoring import (
     run_controls,
 )
 from tfcovid.metrics.decision import ChosenRule, DecisionRule
-from tfcovid.models.classifier import as_float32
-from tfcovid.models.input_contract import contract_path
 from tfcovid.serving.exported import ExportedClassifier, save_exported
-from tfcovid.training import run_record, runtime
+from tfcovid.training import run_record
 from tfcovid.whole_file import write_text_whole
-
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """What a network is trained on and how.
-
-    Attributes:
-      config: what was asked for.
-      dataset: the images, split.
-      preprocessing: the network's input.
-      weights: converted weights that it starts from, or None.
-      machine: precision and devices.
-    """
-
-    config: Config
-    dataset: Dataset
-    preprocessing: Preprocessing
-    weights: pathlib.Path | None
-    machine: runtime.Runtime
 
 
 def run_network(
@@ -63,16 +41,16 @@ def run_network(
     """
     config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
     write_record(asked, folder)
-    model = build_model(config, dataset, preprocessing, asked.weights)
-    say(console, describe_model(config, model, asked.weights))
-    train(config, model, dataset, preprocessing, asked.machine, folder, console)
-    best = as_float32(keras.models.load_model(folder.best_model, compile=False))
-    chosen = choose_rule(config, best, dataset, preprocessing)
+    fitted = fit_classifier(asked, folder, console)
+    best = fitted.model
+    chosen = choose_rule(config, dataset, fitted.on_validation)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")
-    run_controls(
-        config, best, dataset, preprocessing, asked.weights, asked.machine, folder, console
-    )
+    run_controls(asked, best, folder, console)
     predicted = predict_test_split(best, chosen.rule, dataset, preprocessing, folder)
+    if fitted.members:
+        decided = decide_members(config, fitted, dataset)
+        write_csv(decided, folder.member_predictions)
+        predicted = dataclasses.replace(predicted, members=decided)
     metrics = metrics_of(config, predicted, dataset.classes, dataset.notes)
     metrics["notes"] += chosen.doubts
     write_csv(predicted.table(dataset.classes), folder.predictions)
@@ -97,10 +75,7 @@ def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
         run_record.describe_environment(asked.machine, run_record.command_line("tfcovid.train")),
     )
     run_record.write_json(folder.labels, list(dataset.classes))
-    run_record.write_json(folder.preprocessing, asked.preprocessing.to_json())
-    if asked.weights is not None:
-        contract = contract_path(asked.weights).read_text("utf-8")
-        write_text_whole(folder.weights_contract, contract)
+    write_input(asked, folder)
     write_csv(dataset.frame, folder.manifest)
     write_csv(dataset.rejected, folder.rejected)
 

@@ -9,11 +9,12 @@ from flags import choices
 from flags.config import Config
 from tfcovid.console import open_console, say
 from tfcovid.data.sources.readers import recognise
+from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.decisions import check_operating_class
 from tfcovid.experiment.folds import fold_files, run_folds
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
-from tfcovid.experiment.network_run import Asked, run_network
-from tfcovid.experiment.weights import find_weights
+from tfcovid.experiment.network_run import run_network
+from tfcovid.experiment.pretrained import find_start
 from tfcovid.report.terminal import print_result
 from tfcovid.training import run_record, runtime
 
@@ -38,13 +39,13 @@ def run(config: Config) -> pathlib.Path:
     run_record.RunFolder(wanted).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
-    weights = find_weights(config.model, console)
-    preprocessing = choose_preprocessing(config, weights)
+    start = find_start(config, console)
+    preprocessing = choose_preprocessing(config, start)
     dataset = prepare_data(config, preprocessing, console)
     check_operating_class(config, dataset)
 
     folder = claim_folder(wanted, numbered=config.run.workdir is None)
-    asked = Asked(config, dataset, preprocessing, weights, machine)
+    asked = Asked(config, dataset, preprocessing, start, machine)
     if config.data.every_fold:
         run_folds(asked, folder, console)
     else:
@@ -82,7 +83,11 @@ def settle(config: Config) -> Config:
         data=dataclasses.replace(
             data, manifest=absolute(data.manifest), lung_masks=absolute(data.lung_masks)
         ),
-        model=dataclasses.replace(model, weights=absolute_weights(model.weights)),
+        model=dataclasses.replace(
+            model,
+            weights=absolute_weights(model.weights),
+            member_weights=tuple(path.absolute() for path in model.member_weights),
+        ),
     )
 
 

@@ -1,7 +1,6 @@
 """The figures of a run: the test split under the decision rule, and the controls beside it."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,8 @@ from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.classifiers.asked import Asked
+from tfcovid.experiment.classifiers.member_scores import member_entries
 from tfcovid.experiment.controls.fitting import fit_controls
 from tfcovid.experiment.controls.networks import train_control_networks
 from tfcovid.experiment.controls.scores import (
@@ -31,7 +32,7 @@ from tfcovid.metrics.decision import DecisionRule, positive_class
 from tfcovid.metrics.scaling import Scaling
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.metrics.subgroups import inside_parts
-from tfcovid.training import run_record, runtime
+from tfcovid.training import run_record
 
 MORE_PATIENTS = (
     "With --split=kfold every patient is tested once: the score to report where a class has so few."
@@ -49,6 +50,7 @@ class Predicted:
       probs: calibrated ones, likewise.
       decisions: class indices int [n].
       controls: columns IDENTITY and a column a control, a row an image.
+      members: columns IDENTITY and a column a member of an ensemble; None of a single classifier.
     """
 
     part: pd.DataFrame
@@ -57,6 +59,7 @@ class Predicted:
     probs: np.ndarray
     decisions: np.ndarray
     controls: pd.DataFrame
+    members: pd.DataFrame | None = None
 
     def table(self, classes: tuple[str, ...]) -> pd.DataFrame:
         """Returns the rows of predictions.csv."""
@@ -116,6 +119,9 @@ def metrics_of(
         ),
         "sources_told_apart": source_entries(predicted.controls, seed=seed),
     }
+    if predicted.members is not None:
+        table = predicted.table(classes)
+        metrics["members"] = member_entries(predicted.members, table, classes, seed=seed)
     metrics |= predictive_values(config, metrics)
     few = few_patient_notes(metrics)
     if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
@@ -160,29 +166,21 @@ def figures_of(
 
 
 def run_controls(
-    config: Config,
+    asked: Asked,
     model: keras.Model,
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    weights: pathlib.Path | None,
-    machine: runtime.Runtime,
     folder: run_record.RunFolder,
     console: rich.console.Console,
 ) -> None:
     """Fits the controls that are asked for, and writes what they decide on the test split.
 
     Args:
-      config: of the run.
-      model: the trained classifier.
-      dataset: of the run.
-      preprocessing: of the run.
-      weights: what the run started from, or None.
-      machine: precision and devices.
+      asked: of the run.
+      model: the fitted classifier.
       folder: of the run.
       console: for progress.
     """
-    asked = config.run.controls
-    if asked is choices.Controls.NONE:
+    config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
+    if config.run.controls is choices.Controls.NONE:
         return
     rows = dataset.rows("test")
     with counting_bar(console, "controls") as progress:
@@ -200,11 +198,8 @@ def run_controls(
         preprocessing,
         dataset.classes,
     )
-    if asked is choices.Controls.FULL:
-        found = train_control_networks(
-            config, dataset, preprocessing, weights, machine, folder, console
-        )
-        table = table.assign(**found)
+    if config.run.controls is choices.Controls.FULL:
+        table = table.assign(**train_control_networks(asked, folder, console))
     write_csv(table, folder.control_predictions)
 
 

@@ -10,7 +10,6 @@ import sys
 import rich.console
 
 from flags import choices
-from flags.config import ModelConfig
 from tfcovid.console import say
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.models.input_contract import contract_path
@@ -50,33 +49,38 @@ IMAGENET = {
 training for MobileNetV2)."""
 
 
-def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.Path | None:
-    """Returns the weights file that a run starts from, None where it starts from no file.
+def find_weights(
+    asked: choices.PublishedWeights | choices.SystemWeights | pathlib.Path | None,
+    backbone: choices.Backbone,
+    console: rich.console.Console,
+) -> pathlib.Path | None:
+    """Returns the weights file that a backbone starts from, None where it starts from no file.
 
     Published weights are converted once, in a process of its own, by the command a user would
     type; the result stays in the cache folder.
 
     Args:
-      asked: the network and what it starts from.
+      asked: what it starts from.
+      backbone: the architecture.
       console: where the conversion's lines go.
 
     Raises:
       ValueError: if published weights are neither here nor to be had, or do not convert.
     """
-    if not isinstance(asked.weights, choices.PublishedWeights):
-        return asked.weights if isinstance(asked.weights, pathlib.Path) else None
+    if not isinstance(asked, choices.PublishedWeights):
+        return asked if isinstance(asked, pathlib.Path) else None
     folder = cache_folder() / "weights"
-    converted = folder / f"{asked.weights}-{asked.backbone}.weights.h5"
+    converted = folder / f"{asked}-{backbone}.weights.h5"
     if not (converted.is_file() and contract_path(converted).is_file()):
         folder.mkdir(parents=True, exist_ok=True)
-        published = IMAGENET[asked.backbone]
-        checkpoint = _in_torch_cache(published, console) or _on_hub(published, asked)
-        say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
-        _convert(str(checkpoint), converted, asked, console)
+        published = IMAGENET[backbone]
+        checkpoint = _in_torch_cache(published, console) or _on_hub(published, asked, backbone)
+        say(console, f"weights: {asked} from {checkpoint}, converted into {folder}")
+        _convert(str(checkpoint), converted, asked, backbone, console)
     return converted
 
 
-def _on_hub(published, asked):
+def _on_hub(published, asked, backbone):
     """Returns the address on the hub.
 
     Raises:
@@ -84,7 +88,7 @@ def _on_hub(published, asked):
     """
     if not published.hub:
         raise ValueError(
-            f"--weights={asked.weights}: no hub has those of {asked.backbone}; put torchvision's "
+            f"--weights={asked}: no hub has those of {backbone}; put torchvision's "
             f"{_TORCHVISION}{published.torch_file} at {_torch_cache() / published.torch_file}"
         )
     return published.hub
@@ -109,16 +113,16 @@ def _in_torch_cache(published, console):
     return None
 
 
-def _convert(checkpoint, output, asked, console):
+def _convert(checkpoint, output, asked, backbone, console):
     command = (
         *(sys.executable, "-m", "weights_conversion", f"--checkpoint={checkpoint}"),
-        *(f"--output={output}", f"--architecture={asked.backbone}", "--head=drop"),
+        *(f"--output={output}", f"--architecture={backbone}", "--head=drop"),
     )
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode and not output.is_file():  # unless another run was faster
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ValueError(
-            f"--weights={asked.weights}: {reason.removeprefix('error: ')}; or name a converted "
+            f"--weights={asked}: {reason.removeprefix('error: ')}; or name a converted "
             "file in --weights"
         )
     for line in done.stdout.splitlines():

@@ -3,7 +3,7 @@
 import keras
 
 from tfcovid.models.ensemble import members_of
-from tfcovid.models.necks import POOL_LAYER
+from tfcovid.models.necks import POOL_LAYER, average_neck
 
 
 def feature_model(model):
@@ -26,3 +26,19 @@ def _feature_model(model, name):
     parts = [_feature_model(member, f"of_{member.name}")(seen.output) for seen, member in members]
     joined = keras.layers.Concatenate(axis=-1, name="joined")(parts) if parts[1:] else parts[0]
     return keras.Model(model.input, joined, name=name)
+
+
+def averaged_features(backbone):
+    """Returns the network from the image to the average of the backbone's last feature map.
+
+    What frozen weights say of an image. The architecture's own neck is left out: dense layers are
+    in no weights file, and would be random.
+
+    Args:
+      backbone: model of `backbones.build_backbone`; it becomes the layer "backbone".
+
+    Returns:
+      Model on the same variables, from the input of `backbone` to float32 [batch, num_features].
+    """
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    return keras.Model(image, average_neck(backbone(image)), name="features")

@@ -45,6 +45,7 @@ def write_comparison(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         class_figures=compare_tables.CLASS_FIGURES,
         differences=compare_tables.difference_rows(content),
         reading_help=compare_tables.reading_help(content),
+        methods=compare_tables.methods(content),
         finetuning=content["settings"]["finetuning"] if networks else None,
         precisions=dict.fromkeys(network["precision"] for network in networks),
         factors=[f for f in compare_tables.FACTORS if f != "task"],

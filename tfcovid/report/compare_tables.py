@@ -11,7 +11,7 @@ Content = Mapping[str, Any]
 
 FACTORS = ("task", "setting", "system", "loss", "imbalance", "training")
 LINEAR_PROBES = "Linear probes on frozen backbones"
-PROBE, FINETUNED = "probe", "finetuned"
+PROBE, FINETUNED, PRESET = "probe", "finetuned", "preset"
 
 # Of the whole test split, then of the last class of the task: its key and its heading.
 WHOLE_FIGURES = (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1"))
@@ -43,10 +43,18 @@ def fixed_factors(content: Content) -> dict[str, str]:
 
 def title_of(content: Content) -> str:
     """Returns what was compared: probes, and how many cells of whole networks."""
-    whole = sum(cell["training"] == FINETUNED for cell in content["cells"])
-    if not whole:
-        return LINEAR_PROBES
-    return f"{LINEAR_PROBES}, and {words.counted(whole, 'fine-tuned cell')}"
+    kinds = [cell["training"] for cell in content["cells"]]
+    parts = [LINEAR_PROBES] if PROBE in kinds else []
+    if FINETUNED in kinds:
+        parts.append(words.counted(kinds.count(FINETUNED), "fine-tuned cell"))
+    if PRESET in kinds:
+        parts.append(words.counted(len(methods(content)), "published method"))
+    return ", and ".join(parts)
+
+
+def methods(content: Content) -> list[str]:
+    """Returns the names of the published methods."""
+    return list(dict.fromkeys(c["system"] for c in content["cells"] if c["training"] == PRESET))
 
 
 # What the sentence on the best cell says before it names the rest.
@@ -55,25 +63,38 @@ TOLD = ("task", "setting")
 
 def training_help(content: Content) -> str:
     """Returns which rows are linear probes and which are whole networks."""
-    if not any(cell["training"] == FINETUNED for cell in content["cells"]):
+    kinds = {cell["training"] for cell in content["cells"]}
+    if kinds == {PROBE}:
         return (
             "These are not fine-tuned networks: the backbones are frozen, and a linear head is "
             "trained on their pooled features."
         )
-    return (
-        f'Rows with training "{PROBE}" are not fine-tuned networks: the backbone is frozen, and a '
-        f'linear head is trained on its pooled features. Rows with training "{FINETUNED}" are '
-        "whole networks, backbone included, trained from the same weights on augmented images."
+    told = {
+        PROBE: "are not fine-tuned networks: the backbone is frozen, and a linear head is trained "
+        "on its pooled features.",
+        FINETUNED: "are whole networks, backbone included, trained from the same weights on "
+        "augmented images.",
+        PRESET: "are the methods of papers, trained on the images of this comparison as their "
+        "presets say; what a paper does not say is chosen in the preset, and no figure here is a "
+        "paper's own.",
+    }
+    return " ".join(
+        f'Rows with training "{kind}" {text}' for kind, text in told.items() if kind in kinds
     )
 
 
 def seeds_words(content: Content) -> str:
     """Returns over how many seeds the probabilities are averaged."""
     settings = content["settings"]
-    probes = words.counted(settings["seeds"], "seed")
-    if not any(cell["training"] == FINETUNED for cell in content["cells"]):
-        return probes
-    return f"{probes} ({FINETUNED}: {settings['finetuning']['finetune_seeds']})"
+    kinds = {cell["training"] for cell in content["cells"]}
+    seeds = {PROBE: settings["seeds"]}
+    if FINETUNED in kinds:
+        seeds[FINETUNED] = settings["finetuning"]["finetune_seeds"]
+    if PRESET in kinds:
+        seeds[PRESET] = settings["finetune_seeds"]
+    first, *others = (kind for kind in seeds if kind in kinds)
+    rest = ", ".join(f"{kind}: {seeds[kind]}" for kind in others)
+    return words.counted(seeds[first], "seed") + (f" ({rest})" if rest else "")
 
 
 def figure_rows(content: Content) -> list[dict[str, Any]]:
@@ -99,6 +120,9 @@ def figure_rows(content: Content) -> list[dict[str, Any]]:
                 "class": positive,
                 "figures": found,
                 "seeds": (min(of_seeds), max(of_seeds)),
+                "start": cell.get("start", ""),
+                "parameters": cell.get("parameters"),
+                "seconds": cell["seconds"],
                 "n_images": metrics["n_images"],
                 "n_patients": metrics["n_patients"],
                 "n_class": metrics["per_class"][positive]["n_patients"],
@@ -191,6 +215,7 @@ def figure_table(content: Content) -> pd.DataFrame:
             for end in ("low", "high"):
                 flat[f"{key}_{end}"] = None if interval is None else interval[end]
         flat["seeds_low"], flat["seeds_high"] = row["seeds"]
+        flat |= {name: row[name] for name in ("start", "parameters", "seconds")}
         rows.append(flat)
     for control in content["controls"]:
         flat = {"task": control["task"], "setting": control["setting"], "system": control["name"]}

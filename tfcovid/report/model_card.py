@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfcovid.report.words import counted, interval, number
+from tfcovid.report.words import counted, interval, network_words, number
 
 SPLITS = ("train", "validation", "test")
 NOT_KNOWN = "not known to the program: add it before publishing"
@@ -44,8 +44,8 @@ def model_card(
         "listed and not used, each with its reason in rejected.csv.",
         "Reference standard": f"the labels of the data set; how they were made is {NOT_KNOWN}.",
         "Partition": _partition(manifest, asked),
-        "Model": f"{asked['backbone']}, {asked['image_size']} px, weights "
-        f"{asked['weights'] or 'random'}; view {metrics['view']}.",
+        "Model": f"{network_words(asked)}, {asked['image_size']} px, weights {_weights(asked)}; "
+        f"view {metrics['view']}.",
         "Training": f"loss {asked['loss']}, imbalance {asked['imbalance']}, "
         f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
@@ -55,6 +55,10 @@ def model_card(
         "External test": "none in this report; tfcovid.evaluate --data_dir=ANOTHER makes one.",
         "Ethics, registration, funding": NOT_KNOWN + ".",
     }
+
+
+def _weights(asked: Mapping[str, Any]) -> str:
+    return _listed(asked["member_weights"]) or asked["weights"] or "random"
 
 
 def _data(manifest: pd.DataFrame, asked: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ def print_result(
     if drop := words.drop_sentence(metrics):
         _show(console, Text(drop, "bold"))
     _print_controls(console, metrics)
+    _print_members(console, metrics)
     _heading(console, "Each class against the rest")
     _show(console, _class_table(metrics))
     _print_legend(console, metrics)
@@ -98,6 +99,24 @@ def _print_controls(console: Console, metrics: Mapping[str, Any]) -> None:
     _show(console, table)
     _show(console, Text(words.left_sentence(metrics), "bold"))
     _print_sentences(console, [*words.source_sentences(metrics), *words.inside_sentences(metrics)])
+
+
+def _print_members(console: Console, metrics: Mapping[str, Any]) -> None:
+    if "members" not in metrics:
+        return
+    _heading(console, "Each member alone: balanced accuracy on the same images")
+    table = _table("member", "", "", "ensemble above it by", "")
+    for name, member in metrics["members"].items():
+        above = member["above"]
+        table.add_row(
+            Text(name),
+            Text(words.number(member["balanced_accuracy"])),
+            Text(words.interval(member["interval"]), "dim"),
+            Text(f"{above['difference']:+.2f}"),
+            Text(words.interval(above, dash=" to "), "dim"),
+        )
+    _show(console, table)
+    _show(console, Text(words.members_sentence(metrics), "bold"))
 
 
 def _print_sentences(console: Console, sentences: Sequence[str]) -> None:

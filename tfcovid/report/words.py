@@ -151,6 +151,29 @@ def _unlike_rules(metrics: Metrics) -> str:
     )
 
 
+def network_words(asked: Mapping[str, Any]) -> str:
+    """Returns what was trained, such as "network resnet50", by the flags."""
+    if asked["members"]:
+        members = ", ".join(member.replace(":", " under ") for member in asked["members"])
+        return f"ensemble of {members} by {asked['combine']}".replace("boosted_trees", "trees")
+    if asked["classifier"] != "linear":
+        return f"boosted trees on {asked['backbone']}"
+    return f"network {asked['backbone']}"
+
+
+def members_sentence(metrics: Metrics) -> str:
+    """Returns whether an ensemble is above its best member, in words."""
+    name, best = max(metrics["members"].items(), key=lambda m: m[1]["balanced_accuracy"])
+    above = best["above"]
+    between = f"{number(above['low'])} to {number(above['high'])}"
+    if above["low"] > 0:
+        return f"The ensemble is {number(above['difference'])} ({between}) above its best member."
+    return (
+        f"The ensemble is not told apart from its best member here, {name}: the difference is "
+        f"{number(above['difference'])} ({between})."
+    )
+
+
 def inside_sentences(metrics: Metrics) -> list[str]:
     """Returns how the class of interest is told from the rest inside each source, in words."""
     sentences = []

@@ -42,6 +42,7 @@ class RunFolder:
         self.weights_contract = path / "weights_contract.json"
         self.decision = path / "decision.json"
         self.predictions = path / "predictions.csv"
+        self.member_predictions = path / "member_predictions.csv"
         self.control_predictions = path / "control_predictions.csv"
         self.controls = path / "controls"
         self.probes = self.controls / "probes.npz"

@@ -17,7 +17,7 @@ from flags.config import Config
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison.pool import Part, Pool
-from tfcovid.experiment.decisions import rule_from_logits
+from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.imbalance import effective_prior, stream_weights, training_counts
 from tfcovid.experiment.network import build_loss
 from tfcovid.metrics.calibration import probabilities_from_logits
@@ -27,6 +27,9 @@ from tfcovid.metrics.score import score
 from tfcovid.models.classifier import prior_bias
 from tfcovid.training.linear_probe import fit_probes
 from tfcovid.training.run_record import prediction_table
+
+PresetConfigs = Mapping[tuple[str, str], Config]
+"""What each published method asks for, by the name of its preset and the task."""
 
 # The factors of a cell, as the tables have them from left to right.
 FACTORS = ("task", "setting", "system", "loss", "imbalance", "training")
@@ -53,14 +56,28 @@ class Cell:
         return dataclasses.asdict(self)
 
 
-def cells_of(comparison: CompareConfig) -> list[Cell]:
-    """Returns every cell of the grid, in the order of the tables."""
-    return [
+def cells_of(comparison: CompareConfig, presets: PresetConfigs) -> list[Cell]:
+    """Returns every cell of the grid, then every published method, in the order of the tables."""
+    grid = [
         Cell(**dict(zip(FACTORS, (*place, training.value), strict=True)))
         for place in comparison.places
-        for training in choices.Trained
+        for training in (choices.Trained.PROBE, choices.Trained.FINETUNED)
         if training is choices.Trained.PROBE or comparison.is_finetuned(place)
     ]
+    methods = [
+        Cell(
+            task=task.value,
+            setting=setting.value,
+            system=name,
+            loss=presets[name, task].loss.loss.value,
+            imbalance=presets[name, task].loss.imbalance.value,
+            training=choices.Trained.PRESET.value,
+        )
+        for task in comparison.tasks
+        for setting in comparison.settings
+        for name in comparison.presets
+    ]
+    return grid + methods
 
 
 def config_of(config: Config, cell: Cell) -> Config:
@@ -201,10 +218,10 @@ def fold_result(
       trainings: what the record says of each.
     """
     dataset = part.dataset
-    chosen = rule_from_logits(config, dataset, averaged_logits(on_validation))
+    chosen = choose_rule(config, dataset, averaged_logits(on_validation))
     probs, decisions = apply_rule(chosen, averaged_logits(on_test))
     alone = [
-        apply_rule(rule_from_logits(config, dataset, chosen_on), scored)
+        apply_rule(choose_rule(config, dataset, chosen_on), scored)
         for chosen_on, scored in zip(on_validation, on_test, strict=True)
     ]
     return FoldResult(part, probs, decisions, chosen, alone, trainings)

@@ -11,11 +11,12 @@ import rich.console
 from flags import choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
+from flags.preset_files import SYSTEMS_FOLDER, preset_about
 from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
-from tfcovid.experiment.comparison.cells import Cell, cells_of, run_cell
+from tfcovid.experiment.comparison.cells import Cell, PresetConfigs, cells_of, run_cell
 from tfcovid.experiment.comparison.controls import left_over, run_controls
 from tfcovid.experiment.comparison.differences import (
     pairs_of,
@@ -33,10 +34,12 @@ from tfcovid.experiment.comparison.folder import (
 from tfcovid.experiment.comparison.frozen_features import (
     System,
     features_of,
+    file_digest,
     read_systems,
     refuse_seen_images,
 )
 from tfcovid.experiment.comparison.pool import MAIN, MERGED, Pool, load_pool
+from tfcovid.experiment.comparison.presets import run_preset_cells, starts_of
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables
@@ -47,13 +50,16 @@ from tfcovid.training import run_record, runtime
 from tfcovid.whole_file import write_text_whole
 
 
-def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
+def run_comparison(
+    config: Config, comparison: CompareConfig, presets: PresetConfigs
+) -> dict[str, Any]:
     """Compares, writes page and tables, and returns what compare.json holds.
 
     Args:
       config: what is asked for of data and training; its task, loss, imbalance and network are
         not read.
       comparison: the grid.
+      presets: what each of its published methods asks for.
 
     Raises:
       ValueError: for a mistake in the flags or the data, or if the folder holds another comparison.
@@ -64,8 +70,9 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
     config = settle(config)
     folder = ComparisonFolder(workdir_of(config))
     systems = read_systems(config, comparison)
+    starts = starts_of(systems, presets)
     digests = {system.name: system.digest for system in systems}
-    settings = asked_settings(config, comparison, digests)
+    settings = asked_settings(config, comparison, digests, presets)
     folder.refuse_other(settings)
     machine = runtime.configure(seed=config.run.seed, precision="float32")
     pool = load_pool(config, comparison, console)
@@ -76,14 +83,21 @@ def run_comparison(config: Config, comparison: CompareConfig) -> dict[str, Any]:
     run_record.write_json(folder.environment, run_record.describe_environment(machine, command))
     write_split(folder, comparison, pool)
 
-    cells = cells_of(comparison)
-    records, tables = run_cells(config, comparison, cells, systems, pool, folder, console)
+    cells = cells_of(comparison, presets)
+    found = run_probes_and_networks(config, comparison, cells, systems, pool, folder, console)
+    methods = [cell for cell in cells if cell.training == choices.Trained.PRESET]
+    found |= run_preset_cells(config, comparison, presets, methods, starts, pool, folder, console)
+    records = [found[cell.name][0] for cell in cells]
+    tables = {cell.name: found[cell.name][1] for cell in cells}
     controls = run_controls(config, comparison, systems, pool, folder, console)
     content = {
         "command": command,
         "data": describe_data(config),
         "settings": settings,
-        "systems": [{"name": s.name, "about": s.about, "sha256": s.digest} for s in systems],
+        "systems": [
+            *({"name": s.name, "about": s.about, "sha256": s.digest} for s in systems),
+            *(describe_preset(name) for name in comparison.presets),
+        ],
         "classes": {task.value: TASK_LABELS[task].classes for task in comparison.tasks},
         "counts": describe_counts(comparison, pool),
         "cells": records,
@@ -122,7 +136,13 @@ def write_split(folder: ComparisonFolder, comparison: CompareConfig, pool: Pool)
     write_csv(pool.dataset.rejected, folder.rejected)
 
 
-def run_cells(
+def describe_preset(name: str) -> dict[str, str]:
+    """Returns what compare.json says of a published method: its name, what it is, its preset."""
+    digest = file_digest(SYSTEMS_FOLDER / f"{name}.cfg")
+    return {"name": name, "about": preset_about(name), "sha256": digest}
+
+
+def run_probes_and_networks(
     config: Config,
     comparison: CompareConfig,
     cells: list[Cell],
@@ -130,8 +150,8 @@ def run_cells(
     pool: Pool,
     folder: ComparisonFolder,
     console: rich.console.Console,
-) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame]]:
-    """Returns the records of all cells, and their predictions by name; what is finished stays.
+) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
+    """Returns record and predictions of each cell of the grid; what is finished stays.
 
     The probes come first: they take minutes, whole networks hours.
     """
@@ -149,11 +169,10 @@ def run_cells(
                 return run_cell(config, comparison, cell, pool, features[cell.system])
 
             found[cell.name] = finished_cell(folder.cells, cell.name, make)
-    say(console, f"cells: {len(probes)} of {comparison.seeds} seeds each, in {folder.cells}")
-    networks = [cell for cell in cells if cell not in probes]
-    found |= run_finetuned_cells(config, comparison, networks, systems, pool, folder, console)
-    records = [found[cell.name][0] for cell in cells]
-    return records, {cell.name: found[cell.name][1] for cell in cells}
+    if probes:
+        say(console, f"cells: {len(probes)} of {comparison.seeds} seeds each, in {folder.cells}")
+    networks = [cell for cell in cells if cell.training == choices.Trained.FINETUNED]
+    return found | run_finetuned_cells(config, comparison, networks, systems, pool, folder, console)
 
 
 def run_differences(

@@ -39,8 +39,29 @@ class Pair:
 
 
 def pairs_of(cells: Sequence[Cell]) -> list[Pair]:
-    """Returns every pair of cells that differ in one factor alone, and not in the task."""
-    return list(_pairs(cells))
+    """Returns the pairs of cells that are tested.
+
+    Of the grid every pair that differs in one factor alone, and not in the task. A published method
+    differs from another in more than a factor: each is tested against the first one that is
+    asked for, which is known before any result is, and with the further data sets against
+    without.
+    """
+    methods = [cell for cell in cells if cell.training == choices.Trained.PRESET]
+    grid = [cell for cell in cells if cell not in methods]
+    return [*_pairs(grid), *_method_pairs(methods)]
+
+
+def _method_pairs(methods: Sequence[Cell]) -> Iterator[Pair]:
+    for cell in methods:
+        first = next(
+            other for other in methods if (other.task, other.setting) == (cell.task, cell.setting)
+        )
+        if cell != first:
+            yield Pair("system", cell, first)
+    for cell in methods:
+        other = dataclasses.replace(cell, setting=choices.Setting.WITHOUT.value)
+        if cell.setting == choices.Setting.WITH and other in methods:
+            yield Pair("setting", cell, other)
 
 
 def _pairs(cells: Sequence[Cell]) -> Iterator[Pair]:

@@ -14,6 +14,7 @@ from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.sources.reading import TEXT
+from tfcovid.experiment.comparison.cells import PresetConfigs
 from tfcovid.training.run_record import RunFolder, read_json, write_json
 
 # Neither changes a figure.
@@ -89,7 +90,7 @@ class ComparisonFolder:
 
 
 def asked_settings(
-    config: Config, comparison: CompareConfig, digests: dict[str, str]
+    config: Config, comparison: CompareConfig, digests: dict[str, str], presets: PresetConfigs
 ) -> dict[str, Any]:
     """Returns everything that was asked and decides a figure, by flag, as JSON values.
 
@@ -97,6 +98,7 @@ def asked_settings(
       config: settled, so that its paths are absolute.
       comparison: the grid.
       digests: SHA-256 of the weights of each system, by name: the content counts, not the place.
+      presets: what each published method asks for.
     """
     sections = config_json.to_dict(config)
     read = ("sources", "data", "loss", "run")
@@ -106,6 +108,12 @@ def asked_settings(
     del grid["finetune"]
     finetuning = finetuning_settings(config) | {"finetune_seeds": grid.pop("finetune_seeds")}
     grid[FINETUNING] = finetuning if comparison.finetune else None
+    grid["presets"] = {
+        f"{name} for {task}": finetuning_settings(asked) | config_json.to_dict(asked)["loss"]
+        for (name, task), asked in presets.items()
+    }
+    if presets:
+        grid["finetune_seeds"] = comparison.finetune_seeds
     values = {k: v for k, v in flags.items() if k not in FREE_FLAGS} | grid
     # The grid's flags stand for these of a single run.
     for single in ("task", "loss", "imbalance"):

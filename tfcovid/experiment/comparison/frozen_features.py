@@ -20,11 +20,11 @@ from tfcovid.data.manifest import read_manifest
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.comparison.pool import Pool
-from tfcovid.experiment.inputs import EVALUATION_BATCH, contract_input
+from tfcovid.experiment.inputs import EVALUATION_BATCH
+from tfcovid.experiment.pretrained import Pretrained, contract_input
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
-from tfcovid.models.features import feature_model
-from tfcovid.models.necks import average_neck
+from tfcovid.models.features import averaged_features, feature_model
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
@@ -52,7 +52,12 @@ class System:
     architecture: str
     preprocessing: Preprocessing
     build: Callable[[], keras.Model]
-    load: Callable[[keras.Model], None]
+    load: Callable[[keras.Model], object]
+
+    @property
+    def start(self) -> Pretrained:
+        """The backbone as networks start from it."""
+        return Pretrained(self.about, self.preprocessing, self.load)
 
 
 def read_systems(config: Config, comparison: CompareConfig) -> list[System]:
@@ -82,8 +87,7 @@ def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> Sys
             batch_norm="frozen",
         )
         load_backbone_weights(backbone, path)
-        # Not the network's own neck: dense layers are not in the file, and would be random.
-        return keras.Model(backbone.input, average_neck(backbone.output))
+        return averaged_features(backbone)
 
     return System(
         name=name,

@@ -5,7 +5,6 @@ decision rule in RUN/controls/NAME.
 """
 
 import dataclasses
-import pathlib
 
 import keras
 import numpy as np
@@ -13,21 +12,20 @@ import pandas as pd
 import rich.console
 
 from flags import choices
-from flags.config import Config
 from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.classifiers.asked import Asked
+from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.controls.fitting import HIDDEN_VIEWS
 from tfcovid.experiment.controls.scores import SOURCE_NETWORK
 from tfcovid.experiment.decisions import choose_rule
-from tfcovid.experiment.fitting import train
 from tfcovid.experiment.inputs import EVALUATION_BATCH
-from tfcovid.experiment.network import build_model
 from tfcovid.metrics.decision import DecisionRule, rule_from_description
 from tfcovid.models.classifier import as_float32
-from tfcovid.training import run_record, runtime
+from tfcovid.training import run_record
 from tfcovid.training.run_record import RunFolder
 
 FEWEST_GROUPS = {"train": 10, "validation": 2}
@@ -35,33 +33,23 @@ FEWEST_GROUPS = {"train": 10, "validation": 2}
 
 
 def train_control_networks(
-    config: Config,
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    weights: pathlib.Path | None,
-    machine: runtime.Runtime,
-    folder: RunFolder,
-    console: rich.console.Console,
+    asked: Asked, folder: RunFolder, console: rich.console.Console
 ) -> dict[str, np.ndarray]:
     """Trains them; returns what each decides on the test split, by its column, names [n].
 
     Args:
-      config: of the run.
-      dataset: of the run.
-      preprocessing: of the run.
-      weights: what the run starts from, or None.
-      machine: precision and devices.
+      asked: of the run.
       folder: of the run.
       console: for progress.
     """
+    config, dataset = asked.config, asked.dataset
     found = {}
     for view in HIDDEN_VIEWS:
         say(console, f"control: a network trained on the view {view}")
         painted = dataclasses.replace(dataset, images=dataset.images.seen_through(view))
         own = RunFolder(folder.controls / f"{view}_network")
-        found[f"{view}_network"] = _train_one(
-            config, painted, preprocessing, weights, machine, own, console
-        )
+        of_view = dataclasses.replace(asked, dataset=painted)
+        found[f"{view}_network"] = _train_one(of_view, own, console)
     by_source = told_by_source(dataset)
     if by_source is not None:
         say(console, "control: a network trained to tell the sources apart")
@@ -71,9 +59,10 @@ def train_control_networks(
             operating_class=None,
         )
         loss = dataclasses.replace(config.loss, focal_alpha=None)  # it was of the task's classes
-        asked = dataclasses.replace(config, decision=decision, loss=loss)
+        config = dataclasses.replace(config, decision=decision, loss=loss)
         own = RunFolder(folder.controls / SOURCE_NETWORK)
-        told = _train_one(asked, by_source, preprocessing, weights, machine, own, console)
+        telling = dataclasses.replace(asked, config=config, dataset=by_source)
+        told = _train_one(telling, own, console)
         sources = by_source.frame["source"].iloc[by_source.rows("test")]
         known = sources.isin(by_source.classes).to_numpy()
         told[~known] = None  # of another source it cannot be right
@@ -101,31 +90,17 @@ def told_by_source(dataset: Dataset) -> Dataset | None:
     )
 
 
-def _train_one(
-    config: Config,
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    weights: pathlib.Path | None,
-    machine: runtime.Runtime,
-    folder: RunFolder,
-    console: rich.console.Console,
-) -> np.ndarray:
+def _train_one(asked: Asked, folder: RunFolder, console: rich.console.Console) -> np.ndarray:
+    dataset = asked.dataset
     folder.create()
-    train(
-        config,
-        build_model(config, dataset, preprocessing, weights),
-        dataset,
-        preprocessing,
-        machine,
-        folder,
-        console,
-    )
-    best = as_float32(keras.models.load_model(folder.best_model, compile=False))
-    chosen = choose_rule(config, best, dataset, preprocessing)
+    fitted = fit_classifier(asked, folder, console)
+    chosen = choose_rule(asked.config, dataset, fitted.on_validation)
     run_record.write_json(folder.labels, list(dataset.classes))
     run_record.write_json(folder.decision, chosen.record)
     rows = dataset.rows("test")
-    return _decisions(best, chosen.rule, dataset.images, dataset.image_index[rows], preprocessing)
+    return _decisions(
+        fitted.model, chosen.rule, dataset.images, dataset.image_index[rows], asked.preprocessing
+    )
 
 
 def decided_by_networks(
