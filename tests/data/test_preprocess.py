@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.images import encode, noise
-from tfcovid.data.preprocess import LUNG_BOX, VIEWS, Preprocessing, apply_view, square_resize
+from tfcovid.data.preprocess import LUNG_BOX, VIEWS, Preprocessing, apply_view
+from tfcovid.data.resizing import square_resize
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
