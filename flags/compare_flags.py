@@ -95,6 +95,7 @@ USED = (
     data_flags.TEST_FRACTION,
     data_flags.VALIDATION_FRACTION,
     data_flags.IMAGE_SIZE,
+    data_flags.PREPROCESSING,
     data_flags.VIEW,
     data_flags.COPIES,
     data_flags.ON_BAD_IMAGE,

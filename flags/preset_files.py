@@ -19,6 +19,7 @@ PRESET_FLAGS = (
     "test_fraction",
     "validation_fraction",
     "image_size",
+    "preprocessing",
     "view",
     "rotation_degrees",
     "translation",

@@ -44,11 +44,12 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
     Raises:
       ValueError: if the weights are of another architecture than --backbone.
     """
-    size, view = config.data.image_size, config.data.view.value
+    data = config.data
     if weights is None:
         return Preprocessing(
-            image_size=size,
-            view=view,
+            image_size=data.image_size,
+            view=data.view.value,
+            chain=data.preprocessing.value,
             channels=SCRATCH_CHANNELS,
             mean=(SCRATCH_MEAN,),
             std=(SCRATCH_STD,),
@@ -59,14 +60,15 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
             f"--weights={weights} holds {contract.architecture}, but "
             f"--backbone={config.model.backbone}: expected the same; change one of them"
         )
-    return contract_input(contract, size, view)
+    return contract_input(contract, config)
 
 
-def contract_input(contract: InputContract, image_size: int, view: str) -> Preprocessing:
-    """Returns the input that a contract asks for, at a size in pixels and a view."""
+def contract_input(contract: InputContract, config: Config) -> Preprocessing:
+    """Returns the input that a contract asks for, at the size and view that the flags ask for."""
     return Preprocessing(
-        image_size=image_size,
-        view=view,
+        image_size=config.data.image_size,
+        view=config.data.view.value,
+        chain=config.data.preprocessing.value,
         channels=contract.channels,
         low=contract.low,
         high=contract.high,
@@ -206,8 +208,9 @@ def source_options(config: Config) -> SourceOptions:
 def describe_input(preprocessing: Preprocessing) -> str:
     """Returns what the network sees of a gray value, in words."""
     mean, std = (", ".join(f"{v:g}" for v in x) for x in (preprocessing.mean, preprocessing.std))
+    cropped = "cropped to the lungs; " if preprocessing.chain == "lung_crop" else ""
     return (
-        f"{preprocessing.channels} channel(s), black {preprocessing.low:g}, white "
+        f"{cropped}{preprocessing.channels} channel(s), black {preprocessing.low:g}, white "
         f"{preprocessing.high:g}, then mean {mean}, std {std}"
     )
 

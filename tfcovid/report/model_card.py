@@ -45,7 +45,8 @@ def model_card(
         "Reference standard": f"the labels of the data set; how they were made is {NOT_KNOWN}.",
         "Partition": _partition(manifest, asked),
         "Model": f"{asked['backbone']}, {asked['image_size']} px, weights "
-        f"{asked['weights'] or 'random'}; view {metrics['view']}.",
+        f"{asked['weights'] or 'random'}; view {metrics['view']}, preprocessing "
+        f"{metrics.get('preprocessing', 'plain')}.",
         "Training": f"loss {asked['loss']}, imbalance {asked['imbalance']}, "
         f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
