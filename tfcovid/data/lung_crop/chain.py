@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfcovid.data.lung_crop.filters import median, normalise, sharpen
-from tfcovid.data.lung_crop.lungs import lung_box, lung_components, on_both_sides
+from tfcovid.data.lung_crop.lungs import darkness, lung_box, lung_components, on_both_sides
 from tfcovid.data.lung_crop.threshold import binarise, local_contrast, otsu_threshold
 from tfcovid.data.resizing import square_resize
 
@@ -90,8 +90,8 @@ def lung_crop_steps(gray, image_size: int) -> Steps:
 def find_lungs(gray):
     """Returns the lungs in a filtered image.
 
-    Several binary images are looked at, and the one with the most lung is taken; lungs on both
-    sides count twice.
+    Several binary images are looked at, and the one is taken whose lungs are largest and darkest;
+    lungs on both sides count twice.
 
     Args:
       gray: uint8 [height, width, 1].
@@ -101,13 +101,14 @@ def find_lungs(gray):
     """
 
     def candidate(dark):
-        lungs = lung_components(dark)
+        lungs = lung_components(dark, darker)
         box, found = lung_box(lungs)
         sides = tf.where(on_both_sides(lungs), 2, 1)
-        area = tf.reduce_sum(tf.cast(lungs, tf.int32))
-        return lungs, box, found, tf.where(found, sides * area, 0)
+        mass = tf.reduce_sum(tf.where(lungs, darker, 0))
+        return lungs, box, found, tf.where(found, sides * mass, 0)
 
     dark = _binary_images(gray)
+    darker = darkness(gray[..., 0], dark[0])
     lungs, boxes, found, score = tf.map_fn(
         candidate,
         dark,

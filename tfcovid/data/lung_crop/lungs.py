@@ -10,6 +10,9 @@ from tfcovid.data.lung_crop.components import connected_components
 LEAST_SHARE, MOST_SHARE = 0.015, 0.4
 """What one lung covers, as a share of the image."""
 
+LEAST_DARKER = 40
+"""How much darker than bright tissue a lung is on average, in gray levels of the filtered image."""
+
 LEAST_OF_LARGER = 0.25
 """What the smaller lung covers, as a share of the larger one."""
 
@@ -19,14 +22,30 @@ LEAST_HEIGHT, LEAST_WIDTH = 0.36, 0.4
 HIGHEST_CENTRE, LOWEST_CENTRE = 0.3, 0.65
 """Where the middle of the box lies, as shares of the image's height from its top."""
 
-MARGIN = 0.05
+MARGIN = 0.07
 """What is added on each side of the box, as a share of the image's sides."""
 
 LEFT_END, RIGHT_BEGIN = 0.42, 0.58
 """Lungs that reach beyond both of these columns, as shares of the width, are on both sides."""
 
 
-def lung_components(dark):
+def darkness(gray, dark):
+    """Returns how much darker each pixel is than a lung must be at least on average.
+
+    Args:
+      gray: uint8 [height, width].
+      dark: what is dark by one threshold for the whole image, bool [height, width]; the mean of
+        the rest is that of bright tissue.
+
+    Returns:
+      int32 [height, width], negative of what is too bright.
+    """
+    values, bright = tf.cast(gray, tf.int64), tf.cast(~dark, tf.int64)
+    mean = tf.math.floordiv(tf.reduce_sum(values * bright), tf.maximum(tf.reduce_sum(bright), 1))
+    return tf.cast(mean - LEAST_DARKER - values, tf.int32)
+
+
+def lung_components(dark, darker):
     """Returns the lungs among what is dark: the largest one or two parts inside the image.
 
     What is narrower than three pixels is taken away first, so that a lung does not hang together
@@ -35,9 +54,10 @@ def lung_components(dark):
 
     Args:
       dark: bool [height, width].
+      darker: of `darkness`, int32 [height, width]; its sum over a lung is positive.
 
     Returns:
-      bool [height, width]; all false where no part has a plausible size.
+      bool [height, width]; all false where no part is plausible.
     """
     number = connected_components(_eroded(dark))
     sizes = tf.math.bincount(tf.reshape(number, [-1]))
@@ -45,7 +65,9 @@ def lung_components(dark):
     no_lung = tf.concat([rim, [0]], axis=0)  # 0 is what is not dark
     sizes = tf.tensor_scatter_nd_update(sizes, no_lung[:, None], tf.zeros_like(no_lung))
     share = tf.cast(sizes, tf.float32) / tf.cast(tf.size(dark), tf.float32)
-    sizes = tf.where((share >= LEAST_SHARE) & (share <= MOST_SHARE), sizes, 0)
+    sums = tf.math.unsorted_segment_sum(darker, number, tf.size(sizes))
+    plausible = (share >= LEAST_SHARE) & (share <= MOST_SHARE) & (sums > 0)
+    sizes = tf.where(plausible, sizes, 0)
     first = tf.argmax(sizes, output_type=tf.int32)
     others = tf.tensor_scatter_nd_update(sizes, [[first]], [0])
     second = tf.argmax(others, output_type=tf.int32)
