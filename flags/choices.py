@@ -86,6 +86,13 @@ class Split(enum.StrEnum):
     LEAVE_ONE_SOURCE_OUT = enum.auto()
 
 
+class Preprocessing(enum.StrEnum):
+    """What makes the network's square of a decoded image."""
+
+    PLAIN = enum.auto()
+    LUNG_CROP = enum.auto()
+
+
 class View(enum.StrEnum):
     """Which part of the image the network sees."""
 

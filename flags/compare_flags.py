@@ -110,6 +110,7 @@ USED = (
     data_flags.TEST_FRACTION,
     data_flags.VALIDATION_FRACTION,
     data_flags.IMAGE_SIZE,
+    data_flags.PREPROCESSING,
     data_flags.VIEW,
     data_flags.COPIES,
     data_flags.ON_BAD_IMAGE,
@@ -303,7 +304,7 @@ def preset_config(
     """
     given = [
         flag_values[holder.name].serialize().split("\n")[0]
-        for holder in FINETUNING
+        for holder in (*FINETUNING, data_flags.PREPROCESSING)
         if flag_values[holder.name].present and holder is not FINETUNE_SEEDS
     ]
     argv = [f"--system={name}", "--data=synthetic", f"--task={task}", f"--image_size={image_size}"]

@@ -10,6 +10,17 @@ from typing import Any
 
 from flags.config import Config
 
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "data": {"preprocessing": "plain"},
+    "model": {
+        "classifier": "linear",
+        "members": [],
+        "combine": "soft_vote",
+        "member_weights": [],
+    },
+}
+"""Fields that runs made before have not, and what those runs were made with."""
+
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Returns the config as nested dicts of JSON values, one dict for each concern."""
@@ -75,6 +86,8 @@ def _check_names(where: str, values: Any, expected: typing.Iterable[str]) -> Non
 
 def _section(kind: type, where: str, values: Any) -> Any:
     hints = typing.get_type_hints(kind)
+    if isinstance(values, dict):
+        values = ADDED_LATER.get(where, {}) | values
     _check_names(where, values, hints)
     return kind(
         **{name: _typed(hint, f"{where}.{name}", values[name]) for name, hint in hints.items()}

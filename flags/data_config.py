@@ -31,6 +31,7 @@ class DataConfig(RangeChecked):
         `split` patient.
       validation_fraction: share of the patients in the validation split, in (0, 1).
       image_size: side of the network's square input, pixels.
+      preprocessing: what makes the square of a decoded image.
       view: which part of the image the network sees.
       lung_masks: folder of lung masks that a view paints around; None takes a fixed box.
       cache: where decoded images are kept.
@@ -52,6 +53,7 @@ class DataConfig(RangeChecked):
     test_fraction: float = within(BETWEEN_0_AND_1, 0.2)
     validation_fraction: float = within(BETWEEN_0_AND_1, 0.15)
     image_size: int = within(Interval(32, 2048), 64)
+    preprocessing: choices.Preprocessing = choices.Preprocessing.PLAIN
     view: choices.View = choices.View.FULL
     lung_masks: pathlib.Path | None = None
     cache: choices.Cache = choices.Cache.AUTO
@@ -78,6 +80,8 @@ class DataConfig(RangeChecked):
                 "--split=leave_one_source_out without --held_out_source: name the source that is "
                 "tested on, as it stands in the column source of manifest.csv"
             )
+        if self.preprocessing is not choices.Preprocessing.PLAIN:
+            self._check_nothing_is_painted()
         if self.lung_masks is not None and self.view is choices.View.FULL:
             raise ValueError(
                 f"--lung_masks={self.lung_masks} with --view=full, which paints over nothing: "
@@ -91,6 +95,19 @@ class DataConfig(RangeChecked):
                 f"--test_fraction={self.test_fraction} and "
                 f"--validation_fraction={self.validation_fraction} leave nothing to train on: "
                 "expected a sum below 1"
+            )
+
+    def _check_nothing_is_painted(self) -> None:
+        """Raises ValueError if a view or masks are asked for of images that are cropped."""
+        painted = None
+        if self.lung_masks is not None:
+            painted = f"--lung_masks={self.lung_masks}"
+        elif self.view is not choices.View.FULL:
+            painted = f"--view={self.view}"
+        if painted is not None:
+            raise ValueError(
+                f"{painted} with --preprocessing={self.preprocessing}: the crop moves the lungs to "
+                "another place than where they would be painted; drop one of the two"
             )
 
 

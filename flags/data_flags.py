@@ -66,6 +66,14 @@ IMAGE_SIZE = absl_flags.DEFINE_integer(
     f"Side of the network's square input, pixels (default: {FULL_IMAGE_SIZE}; "
     f"{SAMPLE_IMAGE_SIZE} on the embedded sample, or the smallest that the backbone takes).",
 )
+PREPROCESSING = absl_flags.DEFINE_enum_class(
+    "preprocessing",
+    _DEFAULTS.preprocessing,
+    choices.Preprocessing,
+    "What the network sees of an image: plain (all of it), or lung_crop (contrast stretched, "
+    "sharpened, median filtered, and cut to the lungs where they are found; a reconstruction of "
+    "Gurpur et al., arXiv 2404.12405).",
+)
 VIEW = absl_flags.DEFINE_enum_class(
     "view",
     _DEFAULTS.view,

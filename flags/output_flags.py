@@ -1,4 +1,4 @@
-"""The flag that names what a command writes; the commands share it."""
+"""The flags that name what a command writes; the commands share them."""
 
 from absl import flags as absl_flags
 
@@ -7,4 +7,11 @@ OUTPUT = absl_flags.DEFINE_string(
     None,
     "What is written, whole or not at all. predict: a file for the JSON lines (default: stdout); "
     "weights_conversion: X.weights.h5, with X.contract.json and the reports beside it.",
+)
+OUTPUT_DIR = absl_flags.DEFINE_string(
+    "output_dir",
+    None,
+    "The folder that is written to. Required. prepare: for the records; one that an earlier, "
+    "interrupted run left is completed, and shards whose files or settings changed are made again. "
+    "steps: for the pictures.",
 )

@@ -3,17 +3,12 @@
 from absl import flags as absl_flags
 
 from flags import choices, data_flags, source_flags
+from flags.output_flags import OUTPUT_DIR
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
 absl_flags.disclaim_key_flags()
 
-OUTPUT_DIR = absl_flags.DEFINE_string(
-    "output_dir",
-    None,
-    "Folder for the records. One that an earlier, interrupted run left is completed; shards whose "
-    "files or settings changed are made again. Required.",
-)
 FETCH = absl_flags.DEFINE_enum(
     "fetch",
     None,
@@ -63,8 +58,15 @@ def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None
 
     Raises:
       ValueError: if a flag of training outside USED is given; if --output_dir is missing; if
-        --fetch has no --data_dir to go to, or another --data. One line that names the flag.
+        --fetch has no --data_dir to go to, or another --data; if images are to be cropped. One
+        line that names the flag.
     """
+    chain = flag_values[data_flags.PREPROCESSING.name].value
+    if chain is not choices.Preprocessing.PLAIN:
+        raise ValueError(
+            f"--preprocessing={chain}: records hold whole images made small, from which it would "
+            "cut otherwise than from their files; train on the files with it"
+        )
     refuse_unread("prepare", USED, flag_values)
     if not flag_values[OUTPUT_DIR.name].value:
         raise ValueError("--output_dir: expected a folder for the records, found nothing")

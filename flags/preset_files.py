@@ -22,6 +22,7 @@ _EVERY_PRESET = (
     "test_fraction",
     "validation_fraction",
     "image_size",
+    "preprocessing",
     "view",
     "rotation_degrees",
     "translation",

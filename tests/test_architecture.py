@@ -37,6 +37,7 @@ ENTRIES = (
     "tfcovid.audit",
     "tfcovid.prepare",
     "tfcovid.compare",
+    "tfcovid.steps",
     CONVERSION,
 )
 # Their modules, with how they start and fail: they alone see both flags and parts.

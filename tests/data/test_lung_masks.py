@@ -91,7 +91,7 @@ def test_the_view_paints_around_the_mask(tmp_path, view, left):
     reading = Reading(nothing, no_rejected(), (), tmp_path / "data")
     masks = LungMasks(tmp_path / "masks", root=reading.root, image_paths=["1.png", "2.png"])
     preprocessing = Preprocessing(SIZE, view=view)
-    (square, thumbnail), reason = squares_of(
+    (square, thumbnail, _), reason = squares_of(
         reading, ["1.png", "2.png"], preprocessing, masks=masks
     )
     whole = Preprocessing(SIZE).image_from_bytes(encode(image, "PNG")).numpy()

@@ -262,7 +262,7 @@ def test_an_image_that_does_not_decode_is_set_aside_or_ends_the_run(root, tmp_pa
     assert "2 images set aside" in index.reading.notes[-1]
     assert len(index.reading.rows) == 9
     paths = index.reading.rows["path"]
-    for path, (square, _) in zip(paths, RecordSquares(records)(paths), strict=True):
+    for path, (square, _, _) in zip(paths, RecordSquares(records)(paths), strict=True):
         expected = Preprocessing(SIZE).image_from_bytes((root / path).read_bytes())
         np.testing.assert_array_equal(square, expected)
 

@@ -121,7 +121,7 @@ def test_squares_come_back_by_path_in_the_order_asked_for(tmp_path):
     asked = ["set/4 é.png", "set/0 é.png", "no/such.png", "set/4 é.png"]
     found = list(RecordSquares(folder)(asked))
     assert found[2] == f"not among the records in {folder}"
-    for (square, thumbnail), place in ((found[0], 4), (found[1], 0), (found[3], 4)):
+    for (square, thumbnail, _), place in ((found[0], 4), (found[1], 0), (found[3], 4)):
         assert square.dtype == thumbnail.dtype == np.uint8
         np.testing.assert_array_equal(square, squares[place])
         np.testing.assert_array_equal(thumbnail, thumbnails_of_test()[place])

@@ -52,6 +52,8 @@ def source_configs(draw: st.DrawFn) -> config.SourceConfig:
 def data_configs(draw: st.DrawFn) -> config.DataConfig:
     folds = draw(st.integers(2, 20))
     split = draw(st.sampled_from(choices.Split))
+    view = draw(st.sampled_from(choices.View))
+    chains = choices.Preprocessing if view is choices.View.FULL else ["plain"]
     return config.DataConfig(
         task=draw(st.sampled_from(choices.Task)),
         manifest=draw(st.none() | _paths()),
@@ -62,7 +64,8 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
         fold=draw(st.none() | st.integers(0, folds - 1)),
         test_fraction=draw(st.floats(0.01, 0.49)),
         validation_fraction=draw(st.floats(0.01, 0.49)),
-        view=draw(st.sampled_from(choices.View)),
+        preprocessing=choices.Preprocessing(draw(st.sampled_from(sorted(chains)))),
+        view=view,
         cache=draw(st.sampled_from(choices.Cache)),
         on_bad_image=draw(st.sampled_from(choices.OnBadImage)),
         **draw(

@@ -17,6 +17,7 @@ from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
 from tfcovid.data.splitter import why_no_split
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import TaskLabels
+from tfcovid.data.uncropped import uncropped_by_class, uncropped_notes
 
 Progress = Callable[[int, int], None]
 
@@ -140,6 +141,11 @@ def load_dataset(
         manifest = dataclasses.replace(manifest, notes=notes)
     frame = assign_split(manifest)
     manifest = _without_split(manifest, frame)
+    if preprocessing.chain != "plain":
+        used = frame[frame["split"].notna()]
+        whole = images.uncropped[used.index]
+        notes = (*uncropped_notes(whole), *uncropped_by_class(used["label"], whole))
+        manifest = dataclasses.replace(manifest, notes=(*manifest.notes, *notes))
     return _dataset(reading.root, task_labels, manifest, frame, images)
 
 

@@ -11,10 +11,11 @@ from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.dicom_header import is_dicom
 from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, encoded_image
-from tfcovid.data.preprocess import Preprocessing, square_resize
+from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.resizing import square_resize
 
-Outcome = tuple[np.ndarray, np.ndarray] | str
-"""A square and a thumbnail, or the reason why there are none."""
+Outcome = tuple[np.ndarray, np.ndarray, bool] | str
+"""A square, a thumbnail and whether lungs were found, or the reason why there are none."""
 
 DICOM_HEADER_BYTES = 132  # a preamble of 128 bytes, then DICM
 
@@ -36,8 +37,8 @@ def decode_files(
       max_pixels: the largest width × height × frames of a DICOM file.
 
     Yields:
-      (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image),
-      or text.
+      (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image,
+      whether the chain found what it looks for), or text.
     """
 
     dataset = tf.data.Dataset.from_tensor_slices(list(paths)).map(
@@ -49,18 +50,18 @@ def decode_files(
     # A tf.data iterator goes on after an error, with the element that follows.
     for path in paths:
         try:
-            square, thumbnail = next(iterator)
+            square, thumbnail, found = next(iterator)
         except tf.errors.OpError as error:
             if not is_dicom_file(path):
                 yield why_undecoded(error)
                 continue
             try:
                 encoded = tf.constant(encoded_image(path, max_pixels))
-                square, thumbnail = square_and_thumbnail(encoded, preprocessing)
+                square, thumbnail, found = square_and_thumbnail(encoded, preprocessing)
             except ValueError as reason:
                 yield str(reason)
                 continue
-        yield square.numpy(), thumbnail.numpy()
+        yield square.numpy(), thumbnail.numpy(), bool(found)
 
 
 def square_and_thumbnail(encoded, preprocessing: Preprocessing):
@@ -71,10 +72,12 @@ def square_and_thumbnail(encoded, preprocessing: Preprocessing):
       preprocessing: makes the square.
 
     Returns:
-      uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image.
+      uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the whole image,
+      and whether the chain found what it looks for, scalar bool.
     """
     gray = decode_gray(encoded)
-    return preprocessing.image_from_gray(gray), square_resize(gray, THUMBNAIL_PX)[..., 0]
+    square, found = preprocessing.image_and_found(gray)
+    return square, square_resize(gray, THUMBNAIL_PX)[..., 0], found
 
 
 def is_dicom_file(path: str) -> bool:

@@ -116,6 +116,26 @@ def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PI
     return dicom_to_png(content, max_pixels=max_pixels) if is_dicom(content) else content
 
 
+def encoded_or_reason(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes | str:
+    """Returns a file as `encoded_image` does, or why it is no image to classify.
+
+    Args:
+      name: of the file.
+      max_pixels: refuses larger images before anything of them is decoded.
+    """
+    try:
+        content = pathlib.Path(name).read_bytes()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    reason = refuse_reason(content, max_pixels=max_pixels)
+    if reason is None and is_dicom(content):
+        try:
+            return dicom_to_png(content, max_pixels=max_pixels)
+        except ValueError as error:
+            return str(error)
+    return reason or content
+
+
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
     """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
     if path.exists() and not path.is_file():

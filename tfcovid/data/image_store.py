@@ -33,6 +33,7 @@ class ImageStore:
       choice: one line for the user: where the images are kept and why.
       image_size: side of the squares in pixels.
       failed: which files did not decode, bool [n]; the caller leaves them out.
+      uncropped: in which images the chain found nothing to crop to, bool [n].
       thumbnails: the whole image of each file, whatever the view, for the search for copies:
         uint8 [n, THUMBNAIL_PX, THUMBNAIL_PX], zero where it failed.
     """
@@ -46,12 +47,14 @@ class ImageStore:
         choice: str,
         pixels: Any,
         failed: np.ndarray,
+        uncropped: np.ndarray,
         thumbnails: np.ndarray,
     ):
         self.cache = cache
         self.choice = choice
         self.image_size = preprocessing.image_size
         self.failed = failed
+        self.uncropped = uncropped
         self.thumbnails = thumbnails
         self._paths = list(paths)
         self._preprocessing = preprocessing
@@ -103,6 +106,7 @@ class ImageStore:
         cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
         failures: dict[int, str] = {}
         thumbnails = np.zeros((len(names), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+        uncropped = np.zeros(len(names), bool)
 
         def fill(pixels: np.ndarray | None) -> None:
             for index, outcome in enumerate(
@@ -111,7 +115,8 @@ class ImageStore:
                 if isinstance(outcome, str):
                     failures[index] = outcome
                 else:
-                    square, thumbnails[index] = outcome
+                    square, thumbnails[index], found = outcome
+                    uncropped[index] = not found
                     if pixels is not None:
                         pixels[index] = square
                 if progress is not None:
@@ -134,6 +139,7 @@ class ImageStore:
             choice=choice,
             pixels=pixels,
             failed=failed,
+            uncropped=uncropped,
             thumbnails=thumbnails,
         )
         return store, failures

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.decode_files import why_undecoded
-from tfcovid.data.preprocess import square_resize
+from tfcovid.data.resizing import square_resize
 from tfcovid.data.sources.image_tree import IMAGE_SUFFIXES
 from tfcovid.data.sources.reading import listing
 

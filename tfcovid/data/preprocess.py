@@ -6,12 +6,14 @@ stored beside the weights as the fields of this class.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tfcovid.data.decode import decode_gray
+from tfcovid.data.lung_crop.chain import lung_crop
+from tfcovid.data.resizing import square_resize
 
 VIEWS = ("full", "border_only", "lungs_hidden", "lungs_only")
 MID_GRAY = 128
@@ -28,26 +30,6 @@ class LungBox:
 
 
 LUNG_BOX = LungBox()
-
-
-def square_resize(gray, image_size):
-    """Returns the image stretched to a square.
-
-    Stretched and never padded: the data sets differ in aspect, and padding would tell which
-    one an image is from. Each axis that shrinks is averaged over the area of its new pixels,
-    each axis that grows is interpolated linearly; an axis that keeps its length is untouched.
-
-    Args:
-      gray: uint8 [height, width, 1], both sides at least 1.
-      image_size: side of the square in pixels, int.
-
-    Returns:
-      uint8 [image_size, image_size, 1], rounded half up.
-    """
-    sides = tf.shape(gray)[:2]
-    shrunk = tf.image.resize(gray, tf.minimum(sides, image_size), method="area")
-    square = tf.image.resize(shrunk, [image_size, image_size], method="bilinear")
-    return tf.ensure_shape(tf.cast(square + 0.5, tf.uint8), [image_size, image_size, 1])
 
 
 def apply_view(images, view, inside=None):
@@ -80,6 +62,23 @@ def apply_view(images, view, inside=None):
     return tf.where(inside, tf.cast(paint, images.dtype), images)
 
 
+def plain_square(gray, image_size: int):
+    """Returns the whole image stretched to a square, and True, as there is nothing to be found.
+
+    Args:
+      gray: uint8 [height, width, 1].
+      image_size: side of the square in pixels.
+    """
+    return square_resize(gray, image_size), tf.constant(True)
+
+
+CHAINS: dict[str, Callable[[Any, int], tuple[Any, Any]]] = {
+    "plain": plain_square,
+    "lung_crop": lung_crop,
+}
+"""What makes the square of a decoded image, by the name of the chain."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
     """What turns the bytes of an X-ray into a network's input.
@@ -95,6 +94,8 @@ class Preprocessing:
       high: the network's value of white, before mean and std; above low.
       mean: subtracted, one number for all channels or one per channel.
       std: divided by, likewise; positive.
+      chain: what makes the square of the decoded image, one of `CHAINS`: 'plain' stretches it,
+        'lung_crop' filters it, cuts it to the lungs and stretches that; it takes the full view.
     """
 
     image_size: int
@@ -104,6 +105,7 @@ class Preprocessing:
     high: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    chain: str = "plain"
 
     def __post_init__(self):
         """Checks the fields; raises ValueError naming the one that is wrong."""
@@ -114,6 +116,13 @@ class Preprocessing:
             raise ValueError(f"image_size must be at least 8. Received: {self.image_size}.")
         if self.view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}. Received: {self.view!r}.")
+        if self.chain not in CHAINS:
+            raise ValueError(f"chain must be one of {', '.join(CHAINS)}. Received: {self.chain!r}.")
+        if self.chain != "plain" and self.view != "full":
+            raise ValueError(
+                f"chain={self.chain!r} moves the lungs, so the view must be full. "
+                f"Received: {self.view!r}."
+            )
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3. Received: {self.channels}.")
         if not self.low < self.high:
@@ -129,15 +138,22 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        """Returns the object whose `to_json` gave these fields."""
+        """Returns the object whose `to_json` gave these fields; a missing chain is plain."""
         return cls(**fields)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as a dictionary that `json.dump` takes."""
-        return dataclasses.asdict(self)
+        """Returns the fields as a dictionary that `json.dump` takes.
+
+        A plain chain is left out: runs and comparisons made before there was another one have the
+        same record, and what they kept by it is found.
+        """
+        fields = dataclasses.asdict(self)
+        if self.chain == "plain":
+            del fields["chain"]
+        return fields
 
     def image_from_bytes(self, encoded):
-        """Returns the decoded, resized image with the view applied: what the cache holds.
+        """Returns the square of the decoded image with the view applied: what the cache holds.
 
         Args:
           encoded: bytes of an image file, scalar string.
@@ -151,7 +167,7 @@ class Preprocessing:
         return self.image_from_gray(decode_gray(encoded))
 
     def image_from_gray(self, gray):
-        """Returns the resized image with the view applied.
+        """Returns the square of the image with the view applied.
 
         Args:
           gray: decoded image, uint8 [height, width, 1].
@@ -159,7 +175,20 @@ class Preprocessing:
         Returns:
           uint8 [image_size, image_size, 1].
         """
-        return apply_view(square_resize(gray, self.image_size), self.view)
+        return self.image_and_found(gray)[0]
+
+    def image_and_found(self, gray):
+        """Returns the square of the image, and whether the chain found what it looks for.
+
+        Args:
+          gray: decoded image, uint8 [height, width, 1].
+
+        Returns:
+          uint8 [image_size, image_size, 1] with the view applied; scalar bool, always true of
+          'plain'. Where 'lung_crop' finds no lungs the square is of the whole image.
+        """
+        square, found = CHAINS[self.chain](gray, self.image_size)
+        return apply_view(square, self.view), found
 
     def network_input(self, images):
         """Returns the images in the network's range and number of channels.

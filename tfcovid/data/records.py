@@ -136,7 +136,7 @@ class _Shards:
                 f"{path}: record {self._position[row]} is not of the file that reading.csv names; "
                 "run tfcovid.prepare again."
             )
-        return np.array(record["square"]), np.array(record["thumbnail"])
+        return np.array(record["square"]), np.array(record["thumbnail"]), True
 
     def _records(self, number: int) -> np.ndarray:
         if number not in self._open:
@@ -184,7 +184,7 @@ class RecordSquares:
           paths: relative as in `reading.csv`, in any order; in its order the disk is read in a row.
 
         Yields:
-          (uint8 [image_size, image_size, 1], uint8 [96, 96]), or one line of text.
+          (uint8 [image_size, image_size, 1], uint8 [96, 96], True), or one line of text.
 
         Raises:
           ValueError: if a shard is damaged.

@@ -121,7 +121,7 @@ def _decoded(job: ShardJob, failed: dict[str, str]) -> Iterator[tuple[str, np.nd
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise ValueError(f"{path}: changed while it was prepared; run tfcovid.prepare again")
         try:
-            square, thumbnail = decode(encoded_image(path, job.max_pixels))
+            square, thumbnail, _ = decode(encoded_image(path, job.max_pixels))
         except ValueError as error:
             failed[name] = str(error)
         except tf.errors.OpError as error:

@@ -40,10 +40,10 @@ def squares_of(
 
     Returns:
       Of each image (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the
-      whole image), or text.
+      whole image, whether the chain found what it looks for), or text.
 
     Raises:
-      ValueError: if records are of another image size, or damaged.
+      ValueError: if records are of another image size, damaged, or asked for another chain.
     """
     if reading.facts is None:
         files = [str(reading.root / path) for path in paths]
@@ -52,6 +52,12 @@ def squares_of(
         full = dataclasses.replace(preprocessing, view="full")
         squares = decode_files(files, full, num_parallel_calls, max_pixels=max_pixels)
     else:
+        if preprocessing.chain != "plain":
+            raise ValueError(
+                f"--preprocessing={preprocessing.chain}: the records in {reading.root} hold whole "
+                "images made small, which it would cut otherwise than their files; name the folder "
+                "of the image files"
+            )
         records = RecordSquares(reading.root)
         if records.image_size != preprocessing.image_size:
             raise ValueError(
@@ -73,12 +79,12 @@ def _painted(
         if isinstance(outcome, str):
             yield outcome
             continue
-        square, thumbnail = outcome
+        square, thumbnail, found = outcome
         inside = masks(path, preprocessing.image_size) if masks else None
         if isinstance(inside, str):
             yield inside
         else:
-            yield np.asarray(apply_view(square, preprocessing.view, inside)), thumbnail
+            yield np.asarray(apply_view(square, preprocessing.view, inside)), thumbnail, found
 
 
 def thumbnails_of(

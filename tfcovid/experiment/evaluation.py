@@ -1,5 +1,6 @@
 """A finished run scored again, on its own test split or on another data set."""
 
+import dataclasses
 import datetime
 import pathlib
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 import rich.console
 import tensorflow as tf
 
-from flags import config_json
+from flags import choices, config_json
 from flags.config import Config
 from tfcovid.console import counting_bar, open_console
 from tfcovid.data.decode_files import Outcome
@@ -20,6 +21,7 @@ from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.controls.external import controls_on
+from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.decisions import predictive_values
 from tfcovid.experiment.scoring import figures_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
@@ -116,10 +118,11 @@ def evaluate_run(
             console=console,
         )
         metrics |= beside
-    notes = [*target.notes, *few_patient_notes(metrics)]
+    notes = [*target.notes, *crop_notes(config, predictions), *few_patient_notes(metrics)]
     metrics = {
         "task": task_labels.name,
         "split": target.name,
+        "preprocessing": config.data.preprocessing.value,
         "view": run_record.read_json(folder.preprocessing)["view"],
         "operating_point": config.resolved_operating_point(len(classes)).value,
         **metrics,
@@ -142,6 +145,18 @@ def evaluate_run(
     return metrics
 
 
+def crop_notes(config: Config, predictions: list[Prediction]) -> list[str]:
+    """Returns what is to be said of images that the exported model crops to the lungs."""
+    if config.data.preprocessing is choices.Preprocessing.PLAIN:
+        return []
+    missed = sum(not prediction.lungs_found for prediction in predictions)
+    return [
+        f"The lungs were not found in {missed} of the {len(predictions)} images scored, which are "
+        "kept whole.",
+        *left_out_notes(config),
+    ]
+
+
 def evaluation_name(data_dir: pathlib.Path | None) -> str:
     """Returns a new folder name: UTC time and what was scored."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -158,8 +173,9 @@ def classify(
     if target.reading.facts is None:
         found = predict_files(signature, files, batch_size=BATCH_SIZE)
     else:
-        size = run_record.read_json(folder.preprocessing)["image_size"]
-        squares = squares_of(target.reading, paths, Preprocessing(image_size=size))
+        seen = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
+        whole = dataclasses.replace(seen, view="full")  # the exported model paints over it
+        squares = squares_of(target.reading, paths, whole)
         found = predict_contents(
             signature, zip(files, map(as_png, squares), strict=True), batch_size=BATCH_SIZE
         )

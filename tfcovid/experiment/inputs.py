@@ -41,17 +41,20 @@ def choose_preprocessing(config: Config, start: Start) -> Preprocessing:
       config: what is asked for.
       start: what the backbones start from.
     """
-    size, view = config.data.image_size, config.data.view.value
+    data = config.data
     if config.model.ensemble:
-        return Preprocessing(image_size=size, view=view, channels=1)
-    if config.model.backbone in start:
-        return start[config.model.backbone].preprocessing
-    return Preprocessing(
-        image_size=size,
-        view=view,
-        channels=SCRATCH_CHANNELS,
-        mean=(SCRATCH_MEAN,),
-        std=(SCRATCH_STD,),
+        seen = Preprocessing(data.image_size, channels=1)
+    elif config.model.backbone in start:
+        seen = start[config.model.backbone].preprocessing
+    else:
+        seen = Preprocessing(
+            data.image_size, channels=SCRATCH_CHANNELS, mean=(SCRATCH_MEAN,), std=(SCRATCH_STD,)
+        )
+    return dataclasses.replace(
+        seen,
+        image_size=data.image_size,
+        view=data.view.value,
+        chain=data.preprocessing.value,
     )
 
 
@@ -186,8 +189,9 @@ def source_options(config: Config) -> SourceOptions:
 def describe_input(preprocessing: Preprocessing) -> str:
     """Returns what the network sees of a gray value, in words."""
     mean, std = (", ".join(f"{v:g}" for v in x) for x in (preprocessing.mean, preprocessing.std))
+    cropped = "cropped to the lungs; " if preprocessing.chain == "lung_crop" else ""
     return (
-        f"{preprocessing.channels} channel(s), black {preprocessing.low:g}, white "
+        f"{cropped}{preprocessing.channels} channel(s), black {preprocessing.low:g}, white "
         f"{preprocessing.high:g}, then mean {mean}, std {std}"
     )
 

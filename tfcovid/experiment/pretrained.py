@@ -67,20 +67,15 @@ def find_start(config: Config, console: rich.console.Console) -> dict[str, Pretr
                 "same; change one of them"
             )
         found[backbone.value] = own
-    size, view = config.data.image_size, config.data.view.value
-    return {
-        architecture: pretrained_of_file(path, image_size=size, view=view)
-        for architecture, path in found.items()
-    }
+    return {architecture: pretrained_of_file(path, config) for architecture, path in found.items()}
 
 
-def pretrained_of_file(path: pathlib.Path, *, image_size: int, view: str) -> Pretrained:
+def pretrained_of_file(path: pathlib.Path, config: Config) -> Pretrained:
     """Returns the backbone of a converted weights file.
 
     Args:
       path: X.weights.h5, with X.contract.json beside it.
-      image_size: side of the square input, pixels.
-      view: the part of the image that is shown.
+      config: says what is shown of an image, and at which size.
 
     Raises:
       ValueError: if file and contract do not belong together.
@@ -91,17 +86,18 @@ def pretrained_of_file(path: pathlib.Path, *, image_size: int, view: str) -> Pre
         about += f"; its head of {contract.head_outputs} outputs makes way for a new one"
     return Pretrained(
         about=f"{about})",
-        preprocessing=contract_input(contract, image_size, view),
+        preprocessing=contract_input(contract, config),
         load=lambda backbone: load_backbone_weights(backbone, path),
         contract=contract_path(path),
     )
 
 
-def contract_input(contract: InputContract, image_size: int, view: str) -> Preprocessing:
-    """Returns the input that a contract asks for, at a size in pixels and a view."""
+def contract_input(contract: InputContract, config: Config) -> Preprocessing:
+    """Returns the input that a contract asks for, at the size and view that the flags ask for."""
     return Preprocessing(
-        image_size=image_size,
-        view=view,
+        image_size=config.data.image_size,
+        view=config.data.view.value,
+        chain=config.data.preprocessing.value,
         channels=contract.channels,
         low=contract.low,
         high=contract.high,

@@ -17,7 +17,7 @@ from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.member_scores import member_entries
-from tfcovid.experiment.controls.fitting import fit_controls
+from tfcovid.experiment.controls.fitting import fit_controls, left_out_notes
 from tfcovid.experiment.controls.networks import train_control_networks
 from tfcovid.experiment.controls.scores import (
     IDENTITY,
@@ -104,6 +104,7 @@ def metrics_of(
     metrics = {
         "task": config.data.task.value,
         "split": "manifest" if config.data.manifest else config.data.split.value,
+        "preprocessing": config.data.preprocessing.value,
         "view": config.data.view.value,
         "operating_point": config.resolved_operating_point(len(classes)).value,
         **figures_of(config, predicted.part, labels, predicted.probs, predicted.decisions, classes),
@@ -126,7 +127,7 @@ def metrics_of(
     few = few_patient_notes(metrics)
     if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
         few.append(MORE_PATIENTS)
-    metrics["notes"] = [*notes, *few]
+    metrics["notes"] = [*notes, *left_out_notes(config), *few]
     return metrics
 
 

@@ -45,7 +45,7 @@ def model_card(
         "Reference standard": f"the labels of the data set; how they were made is {NOT_KNOWN}.",
         "Partition": _partition(manifest, asked),
         "Model": f"{network_words(asked)}, {asked['image_size']} px, weights {_weights(asked)}; "
-        f"view {metrics['view']}.",
+        f"view {metrics['view']}, preprocessing {metrics.get('preprocessing', 'plain')}.",
         "Training": f"loss {asked['loss']}, imbalance {asked['imbalance']}, "
         f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "

@@ -59,6 +59,7 @@ def print_result(
 
 def _title(metrics: Mapping[str, Any]) -> str:
     view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
+    view += ", cropped to the lungs" * (metrics.get("preprocessing") == "lung_crop")
     where = metrics["split"] if " " in metrics["split"] else f"{metrics['split']} split"
     if "folds" in metrics:
         where = f"each image tested once, in {metrics['folds']} folds"

@@ -8,9 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcovid.data.dicom_header import is_dicom
-from tfcovid.data.dicom_pixels import dicom_to_png
-from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, refuse_reason
+from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, encoded_or_reason
 
 INPUT = "image_bytes"
 OUTPUTS = {"probabilities", "labels", "decision"}
@@ -25,22 +23,28 @@ class Prediction:
       probabilities: by class, in the model's order; empty where there is an error.
       decision: a class name, or None where there is an error.
       error: why the file could not be classified, or None.
+      lungs_found: whether the model found the lungs that it crops to; None of one that crops
+        nothing.
     """
 
     image: str
     probabilities: dict[str, float]
     decision: str | None
     error: str | None = None
+    lungs_found: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns what a JSON line holds: the error alone, or everything but it."""
         if self.error is not None:
             return {"image": self.image, "error": self.error}
-        return {
+        fields: dict[str, Any] = {
             "image": self.image,
             "probabilities": self.probabilities,
             "decision": self.decision,
         }
+        if self.lungs_found is not None:
+            fields["lungs_found"] = self.lungs_found
+        return fields
 
 
 def load_signature(folder: pathlib.Path):
@@ -100,7 +104,7 @@ def predict_files(
       batch_size: files read and classified at a time.
       max_pixels: refuses larger images before anything of them is decoded.
     """
-    contents = ((name, _read(name, max_pixels)) for name in files)
+    contents = ((name, encoded_or_reason(name, max_pixels)) for name in files)
     yield from predict_contents(signature, contents, batch_size=batch_size)
 
 
@@ -147,26 +151,14 @@ def _call(signature, names: Sequence[str], contents: dict[str, Any]) -> list[Pre
         return []
     outputs = signature(image_bytes=tf.constant([contents[name] for name in names]))
     labels = [label.decode() for label in outputs["labels"].numpy()]
+    probs, decisions = outputs["probabilities"].numpy(), outputs["decision"].numpy()
+    found = outputs["lungs_found"].numpy().tolist() if "lungs_found" in outputs else None
     return [
         Prediction(
-            name, dict(zip(labels, map(float, probs), strict=True)), decision=decision.decode()
+            name,
+            dict(zip(labels, map(float, probs[i]), strict=True)),
+            decision=decisions[i].decode(),
+            lungs_found=None if found is None else found[i],
         )
-        for name, probs, decision in zip(
-            names, outputs["probabilities"].numpy(), outputs["decision"].numpy(), strict=True
-        )
+        for i, name in enumerate(names)
     ]
-
-
-def _read(name: str, max_pixels: int) -> bytes | str:
-    try:
-        content = pathlib.Path(name).read_bytes()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    reason = refuse_reason(content, max_pixels=max_pixels)
-    if reason is None and is_dicom(content):
-        # The exported module decodes what TensorFlow decodes: JPEG, PNG and GIF.
-        try:
-            return dicom_to_png(content, max_pixels=max_pixels)
-        except ValueError as error:
-            return str(error)
-    return reason or content

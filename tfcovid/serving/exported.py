@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.data.decode import decode_gray
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.whole_file import whole_file
 
@@ -61,20 +62,27 @@ class ExportedClassifier(tf.Module):
 
         Returns:
           `probabilities` float32 [batch, num_classes], `labels` string
-          [num_classes] in the same order, `decision` string [batch].
+          [num_classes] in the same order, `decision` string [batch]; where images are cropped
+          to the lungs `lungs_found` bool [batch], false of one that is kept whole.
         """
         size = self.preprocessing.image_size
-        images = tf.map_fn(
-            self.preprocessing.image_from_bytes,
+        images, found = tf.map_fn(
+            lambda encoded: self.preprocessing.image_and_found(decode_gray(encoded)),
             image_bytes,
-            fn_output_signature=tf.TensorSpec([size, size, 1], tf.uint8),
+            fn_output_signature=(
+                tf.TensorSpec([size, size, 1], tf.uint8),
+                tf.TensorSpec([], tf.bool),
+            ),
         )
         probs = self.probabilities(self.preprocessing.network_input(images))
-        return {
+        outputs = {
             "probabilities": probs,
             "labels": self.classes,
             "decision": tf.gather(self.classes, self.decide(probs)),
         }
+        if self.preprocessing.chain != "plain":
+            outputs["lungs_found"] = found
+        return outputs
 
     def probabilities(self, inputs):
         """Returns float32 [batch, num_classes] from the network's input."""

@@ -16,6 +16,7 @@ from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.manifest import MANIFEST_COLUMNS, source_notes, write_csv
 from tfcovid.data.split import SPLITS
 from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.data.uncropped import uncropped_by_class
 from tfcovid.experiment.comparison.cells import Cell, PresetConfigs, cells_of, run_cell
 from tfcovid.experiment.comparison.controls import left_over, run_controls
 from tfcovid.experiment.comparison.differences import (
@@ -40,6 +41,7 @@ from tfcovid.experiment.comparison.frozen_features import (
 )
 from tfcovid.experiment.comparison.pool import MAIN, MERGED, Pool, load_pool
 from tfcovid.experiment.comparison.presets import run_preset_cells, starts_of
+from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables
@@ -104,7 +106,7 @@ def run_comparison(
         "controls": [record for record, _ in controls],
         "left": left_over(records, tables, controls, seed=config.run.seed),
         "differences": run_differences(config, cells, tables, folder, console),
-        "notes": notes_of(comparison, pool, records),
+        "notes": [*notes_of(comparison, pool, records), *left_out_notes(config)],
     }
     write_outputs(folder, content)
     print_comparison(console, run_record.read_json(folder.content), folder.path)
@@ -239,8 +241,13 @@ def notes_of(comparison: CompareConfig, pool: Pool, records: list[dict[str, Any]
     notes: list[str] = []
     setting = choices.Setting.WITHOUT
     for task in comparison.tasks:
-        frame = pool.part(task, setting).dataset.frame
-        notes += [f"{task}: {note}" for note in source_notes(frame)]
+        dataset = pool.part(task, setting).dataset
+        whole = dataset.images.uncropped[dataset.image_index]
+        of_classes = (
+            *source_notes(dataset.frame),
+            *uncropped_by_class(dataset.frame["label"], whole),
+        )
+        notes += [f"{task}: {note}" for note in of_classes]
     for record in records:
         notes += [f"{record['task']}: {note}" for note in few_patient_notes(record["metrics"])]
     return list(dict.fromkeys([*notes, *pool.dataset.notes]))

@@ -24,10 +24,10 @@ from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System, features_of
 from tfcovid.experiment.comparison.pool import Part, Pool
 from tfcovid.experiment.controls.fitting import (
-    HIDDEN_VIEWS,
-    PIXEL_CONTROLS,
     SIGHTS,
     SOURCE_ALONE,
+    hidden_views,
+    pixel_controls,
     pixel_features,
 )
 from tfcovid.experiment.controls.scores import above
@@ -70,7 +70,7 @@ def run_controls(
     """
     found: list[tuple[dict[str, Any], pd.DataFrame]] = []
     blind = [
-        *_of_pixels(pool, config.run.seed),
+        *_of_pixels(pool, systems[0], config.run.seed),
         *_of_features(config, systems, pool, folder, console),
         *_of_sources(pool),
     ]
@@ -89,7 +89,8 @@ def run_controls(
     return found
 
 
-def _of_pixels(pool: Pool, seed: int) -> list[Blind]:
+def _of_pixels(pool: Pool, system: System, seed: int) -> list[Blind]:
+    """Returns probes of the squares, which are the same for every system."""
     return [
         Blind(
             control.name,
@@ -101,7 +102,7 @@ def _of_pixels(pool: Pool, seed: int) -> list[Blind]:
                 seed,
             ),
         )
-        for control in PIXEL_CONTROLS
+        for control in pixel_controls(system.preprocessing)
         if control.name in COMPARED
     ]
 
@@ -114,8 +115,7 @@ def _of_features(
     console: rich.console.Console,
 ) -> list[Blind]:
     """Returns probes of each system's features of images whose lungs are painted over."""
-    if config.data.view != "full":
-        return []  # the comparison is such a control itself
+    # None where the comparison is such a control itself, or of crops.
     return [
         Blind(
             f"{view}_features-{system.name}",
@@ -125,7 +125,7 @@ def _of_features(
             _probe(_painted_features(system, view, pool.dataset, folder, console), config.run.seed),
         )
         for system in systems
-        for view, sees in HIDDEN_VIEWS.items()
+        for view, sees in hidden_views(system.preprocessing).items()
     ]
 
 

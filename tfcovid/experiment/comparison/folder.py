@@ -24,6 +24,9 @@ FREE_FLAGS = ("workdir", "num_parallel_calls", "cache", "cache_budget_mib")
 # probes may go on with some.
 FINETUNING = "finetuning"
 
+BEFORE = {"preprocessing": "plain"}
+"""What comparisons were made with whose settings do not name it yet."""
+
 
 class ComparisonFolder:
     """Where each file of a comparison lies.
@@ -66,7 +69,7 @@ class ComparisonFolder:
         if held.get(FINETUNING) and asked.get(FINETUNING):
             held, asked = held | held[FINETUNING], asked | asked[FINETUNING]
         for name, now in asked.items():
-            before = held.get(name)
+            before = held.get(name, BEFORE.get(name))
             if name != FINETUNING and before != now:
                 raise ValueError(
                     f"--workdir={self.path}: expected the comparison that it holds, {name} was "

@@ -67,22 +67,21 @@ def read_systems(config: Config, comparison: CompareConfig) -> list[System]:
       ValueError: if weights and contract do not belong together, a folder is no finished run's,
         or a run's network takes images of another size.
     """
-    size, view = config.data.image_size, config.data.view.value
     return [
-        of_run(name, path, size, view) if path.is_dir() else of_weights(name, path, size, view)
+        of_run(name, path, config) if path.is_dir() else of_weights(name, path, config)
         for name, path in zip(comparison.system_names, comparison.weights_files, strict=True)
     ]
 
 
-def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> System:
+def of_weights(name: str, path: pathlib.Path, config: Config) -> System:
     """Returns the system of a converted weights file."""
     contract = verified_contract(path)
-    preprocessing = contract_input(contract, image_size, view)
+    preprocessing = contract_input(contract, config)
 
     def build() -> keras.Model:
         backbone = build_backbone(
             contract.architecture,
-            image_size=image_size,
+            image_size=preprocessing.image_size,
             channels=contract.channels,
             batch_norm="frozen",
         )
@@ -101,14 +100,14 @@ def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> Sys
     )
 
 
-def of_run(name: str, folder: pathlib.Path, image_size: int, view: str) -> System:
+def of_run(name: str, folder: pathlib.Path, config: Config) -> System:
     """Returns the system of a finished run: its best model's backbone."""
     run = RunFolder(folder)
-    trained = Preprocessing.from_json(read_json(run.preprocessing))
-    if trained.image_size != image_size:
+    trained, data = Preprocessing.from_json(read_json(run.preprocessing)), config.data
+    if trained.image_size != data.image_size:
         raise ValueError(
             f"--weights_files={folder}: the run's network takes images of {trained.image_size} px; "
-            f"expected --image_size={image_size}"
+            f"expected --image_size={data.image_size}"
         )
     if not run.best_model.is_file():
         raise ValueError(f"--weights_files={folder}: expected {run.best_model}, found none")
@@ -129,7 +128,9 @@ def of_run(name: str, folder: pathlib.Path, image_size: int, view: str) -> Syste
         digest=file_digest(run.best_model),
         about=f"{asked['model']['backbone']}, the best model of a run for {asked['data']['task']}",
         architecture=asked["model"]["backbone"],
-        preprocessing=dataclasses.replace(trained, view=view),
+        preprocessing=dataclasses.replace(
+            trained, view=data.view.value, chain=data.preprocessing.value
+        ),
         build=build,
         load=load,
     )

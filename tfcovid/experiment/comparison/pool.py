@@ -16,9 +16,10 @@ from tfcovid.data.copies.merging import kept_of_copies
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import Manifest, source_notes
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.data.sources.reading import TEXT
+from tfcovid.data.sources.reading import TEXT, Reading
 from tfcovid.data.split import SPLITS, TEST, kfold_split, official_split, split_by_group
 from tfcovid.data.tasks import TASK_LABELS, TaskLabels
+from tfcovid.data.uncropped import uncropped_by_class
 from tfcovid.experiment.inputs import describe_split, load_asked_for, read_data_sets
 
 MAIN, MERGED = "main", "merged"
@@ -42,12 +43,14 @@ class Pool:
     """All images of a comparison.
 
     Attributes:
+      reading: where they are from.
       dataset: every image that any task uses; its label names the class in each task.
       labels: of each task the class names text [n], missing where the task has none.
       is_main: whether the main data set holds the picture, bool [n].
       splits: of each fold "train", "validation" or "test", text [n]; one fold but for kfold.
     """
 
+    reading: Reading
     dataset: Dataset
     labels: dict[str, pd.Series]
     is_main: np.ndarray
@@ -102,18 +105,22 @@ def load_pool(config: Config, comparison: CompareConfig, console: rich.console.C
         reading,
         _of_found(together, reading.rows["finding"]),
         assign_split=_with_official,
-        preprocessing=Preprocessing(image_size=data.image_size, view=data.view.value),
+        preprocessing=Preprocessing(
+            data.image_size, view=data.view.value, chain=data.preprocessing.value
+        ),
         drawn=kinds[0] == "synthetic",
         console=console,
     )
     is_main = in_main_data(dataset, reading.root, config.sources.data_dir)
     joint = dataset.frame["label"]
     labels = {task.name: joint.map(members[task.name]) for task in tasks}
+    whole = dataset.images.uncropped[dataset.image_index]
+    # Notes on the classes of all tasks together would name classes that nobody knows.
+    of_classes = {*source_notes(dataset.frame), *uncropped_by_class(joint, whole)}
     pool = Pool(
-        # Notes on the classes of all tasks together would name classes that nobody knows.
+        reading=reading,
         dataset=dataclasses.replace(
-            dataset,
-            notes=tuple(n for n in dataset.notes if n not in source_notes(dataset.frame)),
+            dataset, notes=tuple(n for n in dataset.notes if n not in of_classes)
         ),
         labels=labels,
         is_main=is_main,

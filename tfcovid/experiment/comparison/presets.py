@@ -26,6 +26,7 @@ from tfcovid.experiment.comparison.cells import Cell, PresetConfigs, cell_result
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
 from tfcovid.experiment.comparison.pool import Pool
+from tfcovid.experiment.comparison.seen_through import pool_through
 from tfcovid.experiment.comparison.trainings import RANDOM, Trained, trained, training_key
 from tfcovid.experiment.inputs import choose_preprocessing
 from tfcovid.experiment.pretrained import Start
@@ -113,6 +114,8 @@ def run_preset_cells(
     """
     seeds = [config.run.seed + offset for offset in range(comparison.finetune_seeds)]
     trainings = len(pool.splits) * len(seeds)
+    chains = dict.fromkeys(presets[c.system, c.task].data.preprocessing.value for c in cells)
+    pools = {chain: pool_through(config, pool, chain, console) for chain in chains}
     found = {}
     for number, cell in enumerate(cells):
         numbers = itertools.count(number * trainings + 1)
@@ -122,9 +125,9 @@ def run_preset_cells(
 
         def make(cell=cell, begin=begin):
             asked = cell_config(config, presets[cell.system, cell.task])
-            several, results = len(pool.splits) > 1, []
+            seen, several, results = pools[asked.data.preprocessing], len(pool.splits) > 1, []
             for fold in range(len(pool.splits)):
-                part, of_seeds = pool.part(cell.task, cell.setting, fold), []
+                part, of_seeds = seen.part(cell.task, cell.setting, fold), []
                 for seed in seeds:
                     begin(f"{cell.name}{f'-fold{fold}' if several else ''}-seed{seed}")
                     of_seeds.append(
@@ -163,7 +166,9 @@ def cell_config(config: Config, preset: Config) -> Config:
     return dataclasses.replace(
         preset,
         sources=config.sources,
-        data=dataclasses.replace(config.data, task=preset.data.task),
+        data=dataclasses.replace(
+            config.data, task=preset.data.task, preprocessing=preset.data.preprocessing
+        ),
         decision=config.decision,
         run=config.run,
     )

@@ -9,7 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcovid.controls.probes import Probe, class_of_each_source, controls_for, fit_probe
+from flags import choices
+from flags.config import Config
+from tfcovid.controls.probes import (
+    Control,
+    Probe,
+    class_of_each_source,
+    controls_for,
+    fit_probe,
+)
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
@@ -58,6 +66,11 @@ SIGHTS: dict[str, Sight] = {
     SOURCE_ALONE: Sight("the name of the data set", model="table"),
 }
 """Every control of a score, by its key in metrics.json."""
+
+CROPPED = (
+    "Images cropped to the lungs have no border without lungs: the controls of the border and of "
+    "painted lungs are left out. A run with --preprocessing=plain has them."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +150,8 @@ def fit_controls(
     rows = dataset.rows("train")
     labels, index = dataset.labels[rows], dataset.image_index[rows]
     sources = dataset.frame["source"].iloc[rows]
-    by_pixels = {control.name: control.features for control in PIXEL_CONTROLS}
-    names = [*by_pixels, *probed_views(preprocessing)]
+    by_pixels = [control.name for control in pixel_controls(preprocessing)]
+    names = [*by_pixels, *(f"{view}_features" for view in hidden_views(preprocessing))]
     told = sources.dropna().nunique() > 1 and preprocessing.view == "full"
     probes: dict[str, Probe] = {}
     for name in names:
@@ -164,11 +177,30 @@ def fit_controls(
     )
 
 
-def probed_views(preprocessing: Preprocessing) -> list[str]:
-    """Returns the controls that the network's own features are probed for."""
-    if preprocessing.view != "full":
+def pixel_controls(preprocessing: Preprocessing) -> list[Control]:
+    """Returns the controls of the squares themselves.
+
+    Squares that are cropped to the lungs have no border around them.
+    """
+    cropped = preprocessing.chain != "plain"
+    return [c for c in PIXEL_CONTROLS if not (cropped and c.name == "border_only")]
+
+
+def hidden_views(preprocessing: Preprocessing) -> dict[str, str]:
+    """Returns the views that show a classifier of the full view no lungs, and what they show.
+
+    There is none where the squares are cropped: lungs would be seen beyond the box that is painted.
+    """
+    whole = preprocessing.view == "full" and preprocessing.chain == "plain"
+    return HIDDEN_VIEWS if whole else {}
+
+
+def left_out_notes(config: Config) -> list[str]:
+    """Returns a note on the controls that a run cannot have, where it cannot and has others."""
+    plain = config.data.preprocessing is choices.Preprocessing.PLAIN
+    if plain or config.run.controls is choices.Controls.NONE:
         return []
-    return [f"{view}_features" for view in HIDDEN_VIEWS]
+    return [CROPPED]
 
 
 def features_seen(

@@ -19,7 +19,7 @@ from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.fit import fit_classifier
-from tfcovid.experiment.controls.fitting import HIDDEN_VIEWS
+from tfcovid.experiment.controls.fitting import HIDDEN_VIEWS, hidden_views
 from tfcovid.experiment.controls.scores import SOURCE_NETWORK
 from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.inputs import EVALUATION_BATCH
@@ -44,7 +44,7 @@ def train_control_networks(
     """
     config, dataset = asked.config, asked.dataset
     found = {}
-    for view in HIDDEN_VIEWS:
+    for view in hidden_views(asked.preprocessing):
         say(console, f"control: a network trained on the view {view}")
         painted = dataclasses.replace(dataset, images=dataset.images.seen_through(view))
         own = RunFolder(folder.controls / f"{view}_network")

@@ -1,0 +1,1 @@
+"""Crops an image to its lungs: filters, thresholds, connected components, no learning."""
