@@ -35,6 +35,7 @@ PRESET_FLAGS = (
     "learning_rate",
     "head_learning_rate",
     "weight_decay",
+    "schedule",
     "warmup_epochs",
     "patience",
     "precision",
