@@ -10,7 +10,7 @@ import pandas as pd
 from tfcovid.data.blocks import Block, is_single_label, label_matrix
 from tfcovid.data.copies.merging import merge_copies
 from tfcovid.data.copies.search import find_copies
-from tfcovid.data.finding_labels import finding_source_notes
+from tfcovid.data.finding_labels import check_trainable, finding_source_notes
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
@@ -156,6 +156,8 @@ def load_dataset(
         notes = (*manifest.notes, *of_sources)
         manifest = dataclasses.replace(manifest, notes=notes)
     frame = assign_split(manifest)
+    if task_labels.findings:
+        check_trainable(frame, task_labels.blocks)
     manifest = _without_split(manifest, frame)
     return _dataset(reading.root, task_labels, manifest, frame, images)
 

@@ -67,6 +67,31 @@ def _classes(finding: pd.Series, classes: Sequence[str], class_of: Mapping[str, 
     return targets
 
 
+def check_trainable(frame: pd.DataFrame, blocks: Blocks) -> None:
+    """Raises ValueError if there is nothing to learn, or to choose by, of an output.
+
+    Args:
+      frame: columns label and split; rows may be in no split.
+      blocks: of the task.
+    """
+    names = [name for block in blocks for name in block.outputs]
+    train = label_matrix(frame.loc[frame["split"] == "train", "label"], blocks)
+    for value, lacks in ((1, "has"), (0, "is known to be without")):
+        absent = [name for name, of in zip(names, train.T, strict=True) if not (of == value).any()]
+        if absent:
+            raise ValueError(
+                f"no training image {lacks} {', '.join(absent)}: expected images with and without "
+                "each; use another --seed or --split, or more data"
+            )
+    validation = label_matrix(frame.loc[frame["split"] == "validation", "label"], blocks)
+    for block, columns in zip(blocks, columns_of(blocks), strict=True):
+        if not (validation[:, columns] != UNKNOWN).any():
+            raise ValueError(
+                f"no validation image says anything of its {block.name}: expected some; use "
+                "another --seed, or a larger --validation_fraction"
+            )
+
+
 def finding_source_notes(frame: pd.DataFrame, blocks: Blocks) -> list[str]:
     """Returns a line for each output that is as good as told by which source an image is from.
 

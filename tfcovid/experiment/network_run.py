@@ -13,21 +13,14 @@ from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.board import write_board
-from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.fitting import train
+from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.network import build_model, describe_model
-from tfcovid.experiment.page import write_page
-from tfcovid.experiment.scoring import (
-    Predicted,
-    metrics_of,
-    predict_test_split,
-    run_controls,
-)
-from tfcovid.metrics.decision import ChosenRule, DecisionRule
+from tfcovid.experiment.scoring import Predicted, predict_test_split
+from tfcovid.metrics.decision import ChosenRule
+from tfcovid.metrics.finding_decision import ChosenFindings
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.input_contract import contract_path
-from tfcovid.serving.exported import ExportedClassifier, save_exported
 from tfcovid.training import run_record, runtime
 from tfcovid.whole_file import write_text_whole
 
@@ -53,7 +46,7 @@ class Asked:
 
 def run_network(
     asked: Asked, folder: run_record.RunFolder, console: rich.console.Console
-) -> tuple[Predicted, ChosenRule]:
+) -> tuple[Predicted, ChosenRule | ChosenFindings]:
     """Trains a network into an empty folder of its own; returns what it predicts of its test split.
 
     Args:
@@ -67,23 +60,24 @@ def run_network(
     say(console, describe_model(config, model, asked.weights))
     train(config, model, dataset, preprocessing, asked.machine, folder, console)
     best = as_float32(keras.models.load_model(folder.best_model, compile=False))
-    chosen = choose_rule(config, best, dataset, preprocessing)
+    kind = kind_of(dataset.blocks)
+    chosen = kind.choose_rule(config, best, dataset, preprocessing)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")
-    run_controls(
+    kind.run_controls(
         config, best, dataset, preprocessing, asked.weights, asked.machine, folder, console
     )
     predicted = predict_test_split(best, chosen.rule, dataset, preprocessing, folder)
-    metrics = metrics_of(config, predicted, dataset.classes, dataset.notes)
+    metrics = kind.metrics_of(config, predicted, dataset)
     metrics["notes"] += chosen.doubts
-    write_csv(predicted.table(dataset.classes), folder.predictions)
+    write_csv(kind.table_of(predicted, dataset), folder.predictions)
     run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
     if config.data.lung_masks is None:
-        export(best, chosen.rule, preprocessing, folder)
+        kind.export(best, chosen.rule, preprocessing, folder)
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
-    write_page(folder, dataset)
-    write_board(folder, dataset.classes)
+    kind.write_page(folder, dataset)
+    kind.write_board(folder, dataset)
     return predicted, chosen
 
 
@@ -103,25 +97,3 @@ def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
         write_text_whole(folder.weights_contract, contract)
     write_csv(dataset.frame, folder.manifest)
     write_csv(dataset.rejected, folder.rejected)
-
-
-def export(
-    model: keras.Model,
-    rule: DecisionRule,
-    preprocessing: Preprocessing,
-    folder: run_record.RunFolder,
-) -> None:
-    """Writes the SavedModel: bytes in, calibrated probabilities and decision out."""
-    save_exported(
-        ExportedClassifier(
-            model,
-            preprocessing=preprocessing,
-            classes=rule.classes,
-            factor=rule.scaling.factor(),
-            offset=rule.scaling.offset(model.output_shape[-1]),
-            positive=rule.positive,
-            threshold=rule.threshold,
-            weights=rule.weights,
-        ),
-        folder.saved_model,
-    )

@@ -57,6 +57,10 @@ class FindingRule:
             np.asarray(logits, np.float32) * self.factor() + self.offset(), self.num_exclusive
         )
 
+    def uncalibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the network's own probabilities float32 [n, num_outputs] from logits."""
+        return block_probabilities(np.asarray(logits, np.float32), self.num_exclusive)
+
     def decide(self, probs: np.ndarray) -> np.ndarray:
         """Returns what is decided, int8 [n, num_outputs]: 1 for has it, 0 for has not."""
         probs, first = np.asarray(probs, np.float32), self.num_exclusive

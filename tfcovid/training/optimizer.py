@@ -30,7 +30,8 @@ def build_optimizer(
         moves.
 
     Returns:
-      AdamW, which with a weight_decay of 0 is Adam; wrapped in a LossScaleOptimizer under mixed_float16.
+      AdamW, which with a weight_decay of 0 is Adam; wrapped in a LossScaleOptimizer under
+      mixed_float16.
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101 (AdamW) and arXiv:1608.03983 (cosine).
     """
