@@ -43,3 +43,9 @@ def adopt_key_flags() -> None:
 def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None:
     """Raises ValueError, one line, if a flag of training is given that the audit does not read."""
     refuse_unread("audit", USED, flag_values)
+    task = flag_values[data_flags.TASK.name].value
+    if task is not None and task.has_findings:
+        raise ValueError(
+            f"--task={task}: the audit looks at classes that exclude each other; expected such a "
+            "task, as pneumonia_finding or multiclass"
+        )

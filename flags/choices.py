@@ -8,7 +8,7 @@ import enum
 
 
 class Task(enum.StrEnum):
-    """What the classifier tells apart; `num_classes` says how many classes that is."""
+    """What the classifier tells apart; `num_classes` says how many outputs that is."""
 
     BINARY = enum.auto()
     MULTICLASS = enum.auto()
@@ -17,17 +17,20 @@ class Task(enum.StrEnum):
     ETIOLOGY = enum.auto()
     VIRAL = enum.auto()
     LUNG_OPACITY = enum.auto()
+    PNEUMONIA_FINDING = enum.auto()
+    FINDINGS14 = enum.auto()
+    FINDINGS14_COVID = enum.auto()
     SOURCE = enum.auto()
 
     @property
     def num_classes(self) -> int | None:
-        """The number of classes, 2 or more; None where the data decides it."""
+        """The number of classes and findings, 2 or more; None where the data decides it."""
         return _NUM_CLASSES.get(self)
 
     @property
     def has_findings(self) -> bool:
-        """Whether an image may have several of them."""
-        return False
+        """Whether an image may have several of them: findings, alone or beside classes."""
+        return self in (Task.FINDINGS14, Task.FINDINGS14_COVID)
 
 
 _NUM_CLASSES = {
@@ -38,6 +41,9 @@ _NUM_CLASSES = {
     Task.ETIOLOGY: 4,
     Task.VIRAL: 3,
     Task.LUNG_OPACITY: 4,
+    Task.PNEUMONIA_FINDING: 2,
+    Task.FINDINGS14: 14,
+    Task.FINDINGS14_COVID: 17,
 }
 
 
@@ -236,6 +242,13 @@ class OperatingPoint(enum.StrEnum):
     SENSITIVITY = enum.auto()
     SPECIFICITY = enum.auto()
     PRECISION = enum.auto()
+
+
+class Schedule(enum.StrEnum):
+    """How the learning rate goes on after the warm-up."""
+
+    COSINE = enum.auto()
+    PLATEAU = enum.auto()
 
 
 class Precision(enum.StrEnum):

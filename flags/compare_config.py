@@ -70,6 +70,12 @@ class CompareConfig(RangeChecked):
             raise ValueError(
                 "--tasks=source: expected tasks of findings; audit tells sources apart"
             )
+        several = [task for task in self.tasks if task.has_findings]
+        if several:
+            raise ValueError(
+                f"--tasks={several[0]}: expected tasks of one class an image; a comparison has no "
+                "figures of several findings"
+            )
         names = (*self.system_names, *self.presets)
         if len(set(names)) < len(names):
             raise ValueError(

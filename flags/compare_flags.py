@@ -130,6 +130,7 @@ FINETUNING = (
     training_flags.LEARNING_RATE,
     training_flags.HEAD_LEARNING_RATE,
     training_flags.WEIGHT_DECAY,
+    training_flags.SCHEDULE,
     training_flags.WARMUP_EPOCHS,
     training_flags.PATIENCE,
     training_flags.PRECISION,

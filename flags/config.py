@@ -78,6 +78,7 @@ class Config:
 
     def __post_init__(self) -> None:
         self.loss.check_alpha_fits(self.data.task)
+        self.loss.check_imbalance_fits(self.data.task)
         self.decision.check_point_fits(self.data.task)
         for backbone in self.model.backbones:
             if self.data.image_size < backbone.smallest_image_px:
@@ -90,6 +91,18 @@ class Config:
             raise ValueError(
                 f"--loss={self.loss.loss} with {choices.Classifier.BOOSTED_TREES}: trees are grown "
                 "under cross-entropy; add --loss=ce"
+            )
+        if self.run.controls is choices.Controls.FULL and self.data.task.has_findings:
+            raise ValueError(
+                f"--controls=full with --task={self.data.task}: expected features or none; no "
+                "network of several findings is trained without the lungs"
+            )
+        if self.data.task.has_findings and (self.model.members or self.model.has_trees):
+            asked = ",".join(self.model.members) or self.model.classifier
+            raise ValueError(
+                f"--{'members' if self.model.members else 'classifier'}={asked} with "
+                f"--task={self.data.task}: ensembles and boosted trees tell classes apart that "
+                "exclude each other; drop it, or choose another task"
             )
         if self.run.controls is choices.Controls.FULL and self.data.view is not choices.View.FULL:
             raise ValueError(
@@ -119,13 +132,14 @@ class Config:
     def resolved_operating_point(self, num_classes: int) -> choices.OperatingPoint:
         """Returns what `auto` means for so many classes.
 
-        Youden's where a threshold has a class. Of several classes, where a bias-corrected
-        calibration takes back what weights or sampling did for the rare ones, balanced, so that
-        the decision does not take it back as well; argmax otherwise.
+        Youden's where a threshold has a class, or each finding has one. Of several classes, where
+        a bias-corrected calibration takes back what weights or sampling did for the rare ones,
+        balanced, so that the decision does not take it back as well; argmax otherwise.
         """
         if self.decision.operating_point is not choices.OperatingPoint.AUTO:
             return self.decision.operating_point
-        if num_classes == 2 or self.decision.operating_class is not None:
+        of_findings = self.data.task.has_findings
+        if num_classes == 2 or of_findings or self.decision.operating_class is not None:
             return choices.OperatingPoint.YOUDEN
         corrected = self.resolved_calibration is choices.Calibration.BIAS_CORRECTED
         if corrected and self.shifts_prior:

@@ -20,7 +20,10 @@ TASK = absl_flags.DEFINE_enum_class(
     "What is told apart: binary (non-COVID-19, COVID-19), multiclass (Normal, Pneumonia, "
     "COVID-19), pneumonia (Normal, Pneumonia), pneumonia_cause (Normal, Bacterial, Viral), "
     "etiology (Normal, Bacterial, Viral, COVID-19), viral (Normal, Viral, COVID-19), "
-    "lung_opacity (Normal, Lung opacity, Viral, COVID-19) or source (which data set an image is "
+    "lung_opacity (Normal, Lung opacity, Viral, COVID-19), pneumonia_finding (non-Pneumonia, "
+    "Pneumonia, where other findings are non-Pneumonia), findings14 (the 14 findings of "
+    "ChestX-ray14, any number of them), findings14_covid (Normal, Pneumonia, COVID-19 and the 14 "
+    "findings, from several data sets) or source (which data set an image is "
     "from: a control).",
 )
 MANIFEST = absl_flags.DEFINE_string(

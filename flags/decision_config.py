@@ -43,9 +43,28 @@ class DecisionConfig(RangeChecked):
 
     def check_point_fits(self, task: choices.Task) -> None:
         """Raises ValueError unless a threshold has a class that it is for."""
+        if task.has_findings:
+            self._check_findings(task)
+            return
         several = task.num_classes is None or task.num_classes > 2
         if several and self.operating_class is None and self.operating_point in _OF_ONE_CLASS:
             raise ValueError(
                 f"--operating_point={self.operating_point} with --task={task}: a threshold needs "
                 "a class of several; name it with --operating_class, such as COVID-19"
             )
+
+    def _check_findings(self, task: choices.Task) -> None:
+        """Raises ValueError unless what is asked for is of every finding alike."""
+        of_one = (choices.OperatingPoint.AUTO, *_OF_ONE_CLASS)
+        if self.operating_point not in of_one:
+            raise ValueError(
+                f"--operating_point={self.operating_point} with --task={task}: each finding has a "
+                f"threshold of its own; expected one of {', '.join(of_one)}"
+            )
+        for name in ("operating_class", "prevalence"):
+            value = getattr(self, name)
+            if value is not None:
+                raise ValueError(
+                    f"--{name}={value} with --task={task}: it is for one class of a task whose "
+                    f"classes exclude each other, and here are several findings; drop --{name}"
+                )

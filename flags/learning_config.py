@@ -178,6 +178,15 @@ class LossConfig(RangeChecked):
         alpha = self.loss is choices.Loss.FOCAL and self.focal_alpha is not None
         return alpha or self.imbalance is not choices.Imbalance.NONE
 
+    def check_imbalance_fits(self, task: choices.Task) -> None:
+        """Raises ValueError if the mechanism is one of classes and the task has findings."""
+        if task.has_findings and self.imbalance is choices.Imbalance.WEIGHTED_SAMPLING:
+            raise ValueError(
+                f"--imbalance={self.imbalance} with --task={task}: an image that is drawn more "
+                "often brings all its findings along; expected none, class_weight or "
+                "effective_number, which weigh each finding by itself"
+            )
+
     def check_alpha_fits(self, task: choices.Task) -> None:
         """Raises ValueError unless numbers in `focal_alpha` fit the task's classes."""
         if not isinstance(self.focal_alpha, tuple):
@@ -187,7 +196,15 @@ class LossConfig(RangeChecked):
                 f"--focal_alpha with --task={task}: the data decides how many classes there are; "
                 f"use {INVERSE_FREQUENCY}, none or --imbalance"
             )
-        if task.num_classes == 2:
+        if task is choices.Task.FINDINGS14_COVID:
+            raise ValueError(
+                f"--focal_alpha with --task={task}: classes and findings have alphas of two kinds; "
+                f"use {INVERSE_FREQUENCY}, none or --imbalance"
+            )
+        if task.has_findings:
+            expected, range_of_each = task.num_classes, BETWEEN_0_AND_1
+            words = f"{expected} numbers, the weight of the presence of each finding"
+        elif task.num_classes == 2:
             expected, range_of_each = 1, BETWEEN_0_AND_1
             words = "one number, the weight of the positive class"
         else:
@@ -215,6 +232,7 @@ class TrainingConfig(RangeChecked):
       learning_rate: peak learning rate of phase 2.
       head_learning_rate: learning rate of phase 1.
       weight_decay: decoupled weight decay of AdamW, multiplied by the learning rate.
+      schedule: how the learning rate goes on from its peak.
       warmup_epochs: epochs of each phase in which the learning rate rises from 0.
       patience: epochs without a better validation figure before a phase ends; 0 never
         ends one early.
@@ -228,6 +246,7 @@ class TrainingConfig(RangeChecked):
     learning_rate: float = within(POSITIVE, 1e-3)
     head_learning_rate: float = within(POSITIVE, 1e-3)
     weight_decay: float = within(AT_LEAST_0, 0.05)
+    schedule: choices.Schedule = choices.Schedule.COSINE
     warmup_epochs: int = within(AT_LEAST_0, 1)
     patience: int = within(AT_LEAST_0, 8)
     precision: choices.Precision = choices.Precision.AUTO

@@ -36,6 +36,7 @@ _EVERY_PRESET = (
     "batch_size",
     "head_learning_rate",
     "weight_decay",
+    "schedule",
     "warmup_epochs",
     "patience",
     "precision",

@@ -47,10 +47,17 @@ WEIGHT_DECAY = absl_flags.DEFINE_float(
     "Decoupled weight decay of AdamW. A step shrinks the weights by learning rate x this, so "
     "the value is larger than an L2 penalty would be.",
 )
+SCHEDULE = absl_flags.DEFINE_enum_class(
+    "schedule",
+    _DEFAULTS.schedule,
+    choices.Schedule,
+    "How the learning rate goes on from its peak: down a cosine to 0 at the last epoch, or, under "
+    "plateau, divided by 10 after each epoch whose validation figure is not the best so far.",
+)
 WARMUP_EPOCHS = absl_flags.DEFINE_integer(
     "warmup_epochs",
     _DEFAULTS.warmup_epochs,
-    "Epochs of each phase in which the learning rate rises from 0; a cosine follows.",
+    "Epochs of each phase in which the learning rate rises from 0; --schedule says what follows.",
 )
 PATIENCE = absl_flags.DEFINE_integer(
     "patience",

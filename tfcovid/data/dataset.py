@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from tfcovid.data.blocks import Block, is_single_label, label_matrix
 from tfcovid.data.copies.merging import merge_copies
 from tfcovid.data.copies.search import find_copies
+from tfcovid.data.finding_labels import check_trainable, finding_source_notes
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
@@ -28,9 +30,11 @@ class Dataset:
 
     Attributes:
       root: the data folder that paths are relative to.
-      classes: names in the order of the labels.
+      classes: names in the order of the network's outputs.
+      blocks: which of them exclude each other.
       frame: the manifest, an image a row, index 0 … n-1; `split` is filled.
-      labels: class indices int32 [n], in the frame's order.
+      labels: what the loss is given, in the frame's order: class indices int32 [n]; of several
+        findings, or these beside classes, the label matrix int32 [n, num_outputs], -1 unknown.
       images: the decoded images.
       image_index: where each row's image lies in `images`, int64 [n].
       rejected: images left out, columns image, path, reason.
@@ -39,12 +43,20 @@ class Dataset:
 
     root: pathlib.Path
     classes: tuple[str, ...]
+    blocks: tuple[Block, ...]
     frame: pd.DataFrame
     labels: np.ndarray
     images: ImageStore
     image_index: np.ndarray
     rejected: pd.DataFrame
     notes: tuple[str, ...]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The label matrix int8 [n, num_outputs]: 1, 0, or -1 for unknown."""
+        if self.labels.ndim == 1:
+            return np.eye(len(self.classes), dtype=np.int8)[self.labels]
+        return self.labels.astype(np.int8)
 
     def rows(self, split: str) -> np.ndarray:
         """Returns the row numbers int64 of 'train', 'validation' or 'test'."""
@@ -137,9 +149,16 @@ def load_dataset(
     manifest = _merged(manifest, images, copies, keep_laterals, copies_progress)
     check_classes(manifest.frame["label"], task_labels, reading.root)
     if task_labels.column == "finding":
-        notes = (*manifest.notes, *source_notes(manifest.frame))
+        of_sources = (
+            finding_source_notes(manifest.frame, task_labels.blocks)
+            if task_labels.findings
+            else source_notes(manifest.frame)
+        )
+        notes = (*manifest.notes, *of_sources)
         manifest = dataclasses.replace(manifest, notes=notes)
     frame = assign_split(manifest)
+    if task_labels.findings:
+        check_trainable(frame, task_labels.blocks)
     manifest = _without_split(manifest, frame)
     if preprocessing.chain != "plain":
         used = frame[frame["split"].notna()]
@@ -174,12 +193,14 @@ def _dataset(
 ) -> Dataset:
     """Returns the images that have a split."""
     frame = frame[frame["split"].notna()]
-    class_index = {name: index for index, name in enumerate(task_labels.classes)}
+    targets = label_matrix(frame["label"], task_labels.blocks)
+    single = is_single_label(task_labels.blocks)
     return Dataset(
         root=root,
         classes=task_labels.classes,
+        blocks=task_labels.blocks,
         frame=frame.reset_index(drop=True),
-        labels=frame["label"].map(class_index).to_numpy(np.int32),
+        labels=(targets.argmax(axis=1) if single else targets).astype(np.int32),
         images=images,
         image_index=frame.index.to_numpy(np.int64),
         rejected=manifest.rejected,

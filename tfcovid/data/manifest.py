@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfcovid.data.blocks import label_matrix
 from tfcovid.data.groups import assign_groups, connected_rows
 from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, scan_files
 from tfcovid.data.sources.reading import (
@@ -169,12 +170,15 @@ def write_csv(frame: pd.DataFrame, path: pathlib.Path) -> None:
         frame.to_csv(beside, index=False, encoding="utf-8", lineterminator="\n")
 
 
-def read_manifest(path: pathlib.Path, *, classes: Sequence[str] | None = None) -> pd.DataFrame:
+def read_manifest(
+    path: pathlib.Path, *, classes: Sequence[str] | None = None, every_label: bool = True
+) -> pd.DataFrame:
     """Returns a manifest file, checked.
 
     Args:
       path: a CSV file with the columns MANIFEST_COLUMNS, such as a run's manifest.csv.
       classes: the classes of the task; None takes any labels.
+      every_label: whether every label must be in every split; those of several findings are many.
 
     Returns:
       The manifest with the types COLUMN_TYPES, index 0 … n-1.
@@ -206,7 +210,7 @@ def read_manifest(path: pathlib.Path, *, classes: Sequence[str] | None = None) -
         _refuse(wrong, table, column, "a number that is not negative, or nothing", path)
         table[column] = numbers.astype("float64")
     table = table.astype(COLUMN_TYPES)
-    _check_splits(table, classes or sorted(table["label"].unique()), path)
+    _check_splits(table, (classes or sorted(table["label"].unique())) if every_label else (), path)
     return table
 
 
@@ -233,6 +237,8 @@ def _check_splits(table: pd.DataFrame, classes: Sequence[str], path: pathlib.Pat
         )
     for split in SPLITS:
         here = set(table["label"][table["split"] == split])
+        if not here and not classes:
+            raise ValueError(f"{path}: expected images in every split; {split} has none.")
         absent = [label for label in classes if label not in here]
         if absent:
             raise ValueError(
@@ -241,20 +247,29 @@ def _check_splits(table: pd.DataFrame, classes: Sequence[str], path: pathlib.Pat
 
 
 def check_classes(labels: pd.Series, task_labels: TaskLabels, root: pathlib.Path) -> None:
-    """Raises ValueError if a class of the task has no image.
+    """Raises ValueError if a class of the task, or a finding or its absence, has no image.
 
     Args:
-      labels: class names [n].
+      labels: the column `label` of a manifest, [n].
       task_labels: the task.
       root: the data folder, for the message.
     """
-    counts = labels.value_counts()
-    absent = [label for label in task_labels.classes if label not in counts]
+    targets = label_matrix(labels, task_labels.blocks)
+    has = dict(zip(task_labels.classes, (targets == 1).sum(axis=0).tolist(), strict=True))
+    absent = [name for name, count in has.items() if not count]
     if absent:
-        found = ", ".join(f"{label} {count}" for label, count in counts.items()) or "none"
+        counted = sorted(has.items(), key=lambda pair: -pair[1])
+        found = ", ".join(f"{name} {count}" for name, count in counted if count) or "none"
         raise ValueError(
             f"{root}: the task {task_labels.name} has no image of {', '.join(absent)}; found: "
             f"{found}. Choose another --task or another data set."
+        )
+    without = dict(zip(task_labels.classes, (targets == 0).sum(axis=0).tolist(), strict=True))
+    always = [name for name in task_labels.findings if not without[name]]
+    if always:
+        raise ValueError(
+            f"{root}: the task {task_labels.name} has no image that is known to be without "
+            f"{', '.join(always)}; add a data set that has some with --extra_data_dir."
         )
 
 

@@ -71,7 +71,7 @@ def training_dataset(
     Args:
       store: the images.
       indices: the training examples in the store, int [n].
-      labels: their classes, int [n].
+      labels: their classes, int [n], or their label matrix, int [n, num_outputs].
       preprocessing: the network's input.
       augmentation: the ranges of the random changes, or None for none.
       batch_size: at least 1.
@@ -84,7 +84,8 @@ def training_dataset(
         tf.data choose.
 
     Returns:
-      Dataset of (input float32 [batch, size, size, channels], label int32 [batch],
+      Dataset of (input float32 [batch, size, size, channels], label int32 [batch] or
+      [batch, num_outputs],
       weight float32 [batch]).
 
     Raises:
@@ -153,13 +154,14 @@ def evaluation_dataset(
     Args:
       store: the images.
       indices: the examples in the store, int [n].
-      labels: their classes, int [n].
+      labels: their classes, int [n], or their label matrix, int [n, num_outputs].
       preprocessing: the network's input.
       batch_size: at least 1.
       num_parallel_calls: batches made at a time; None lets tf.data choose.
 
     Returns:
-      Dataset of (input float32 [batch, size, size, channels], label int32 [batch]).
+      Dataset of (input float32 [batch, size, size, channels], label int32 [batch] or
+      [batch, num_outputs]).
 
     Raises:
       ValueError: if the arguments do not fit each other, or a file of `indices` did not decode.
@@ -188,9 +190,10 @@ def _occurrences(positions):
 
 def _checked_examples(store, indices, labels) -> tuple[np.ndarray, np.ndarray]:
     indices, labels = np.asarray(indices, np.int64), np.asarray(labels, np.int32)
-    if not len(indices) or indices.shape != labels.shape or indices.ndim != 1:
+    if not len(indices) or indices.shape != labels.shape[:1] or labels.ndim > 2:
         raise ValueError(
-            "indices and labels must be two non-empty lists of one length. "
+            "indices and labels must be two non-empty lists of one length; a label is a class or a "
+            "row of a label matrix. "
             f"Received: shapes {indices.shape} and {labels.shape}."
         )
     store.check_indices(indices)

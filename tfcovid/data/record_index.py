@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tfcovid.data.image_files import FACT_TYPES
+from tfcovid.data.sources.pathologies import checked_pathologies
 from tfcovid.data.sources.reading import (
     REJECTED_COLUMNS,
     ROW_COLUMNS,
@@ -230,6 +231,7 @@ def _read_rows(path: pathlib.Path, shards: Sequence[ShardFile]) -> pd.DataFrame:
     _refuse(~inside, table, "path", "a path inside the data folder, with /", path)
     known = table["finding"].isin(list(Finding)) | table["finding"].isna()
     _refuse(~known, table, "finding", f"one of {', '.join(Finding)}, or nothing", path)
+    checked_pathologies(table["pathologies"], "pathologies", path)
     digest = table["sha256"].str.fullmatch(_DIGEST)
     _refuse(~digest, table, "sha256", "64 hexadecimal digits", path)
     for column in _NUMBERS:

@@ -216,7 +216,7 @@ def _divide(frame: pd.DataFrame, fractions: Mapping[str, float], seed: int, flag
     stratum = _strata(frame, members, len(fractions) + 1)
     for attempt in range(MAX_ORDERS):
         parts = pd.Series(TRAIN, index=members.index, dtype=TEXT)
-        order = sorted(members.index, key=lambda group: _digest(seed, attempt, group))
+        order = sorted(members.index, key=lambda group: digest(seed, attempt, group))
         for _, groups in pd.Series(order).groupby(stratum[order].to_numpy()):
             start, still = 0, len(fractions)
             for part, share in fractions.items():
@@ -233,7 +233,8 @@ def _divide(frame: pd.DataFrame, fractions: Mapping[str, float], seed: int, flag
     )
 
 
-def _digest(seed: int, attempt: int, group: str) -> bytes:
+def digest(seed: int, attempt: int, group: str) -> bytes:
+    """Returns what a group is ordered by, in one of several orders."""
     return hashlib.sha256(f"{seed}/{attempt}/{group}".encode()).digest()
 
 

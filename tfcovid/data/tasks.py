@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from tfcovid.data.blocks import Block, label_texts
+from tfcovid.data.finding_labels import finding_targets
+from tfcovid.data.pneumonias import BACTERIA, PNEUMONIAS, VIRUSES
+from tfcovid.data.sources.pathologies import PATHOLOGIES
+from tfcovid.data.sources.pathologies import PNEUMONIA as PNEUMONIA_LABEL
 from tfcovid.data.sources.reading import TEXT, Category, Finding, aside
+
+DIAGNOSIS, FINDINGS = "diagnosis", "findings"
+"""Names of the block of classes and of the block of findings."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +22,12 @@ class TaskLabels:
 
     Attributes:
       name: the task's name on the command line.
-      classes: class names in the order of the network's outputs.
+      classes: names in the order of the network's outputs: classes that exclude each other, then
+        `findings`, which do not.
       class_of: the class of each value of `column`; one that is not in it has no class here.
       positive: the class that a two-class task looks for (the second one), else None.
       column: what a row's class comes from, "finding" or "source".
+      findings: the last of `classes`, of which an image has any number; empty for most tasks.
     """
 
     name: str
@@ -25,9 +35,21 @@ class TaskLabels:
     class_of: Mapping[str, str]
     positive: str | None = None
     column: str = "finding"
+    findings: tuple[str, ...] = ()
+
+    @property
+    def exclusive(self) -> tuple[str, ...]:
+        """The classes of which an image has exactly one."""
+        return self.classes[: len(self.classes) - len(self.findings)]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The outputs, in blocks."""
+        parts = (Block(DIAGNOSIS, self.exclusive, True), Block(FINDINGS, self.findings, False))
+        return tuple(block for block in parts if block.outputs)
 
     def __post_init__(self) -> None:
-        strangers = set(self.class_of.values()) ^ set(self.classes)
+        strangers = set(self.class_of.values()) ^ set(self.exclusive)
         if strangers:
             raise ValueError(
                 f"Task {self.name}: `classes` and the values of `class_of` must be the same names. "
@@ -38,20 +60,6 @@ class TaskLabels:
                 f"Task {self.name}: `positive` must be the second of two classes, and None with "
                 f"more. Received: {self.positive} with the classes {', '.join(self.classes)}."
             )
-
-
-BACTERIA = (
-    Finding.BACTERIAL,
-    Finding.CHLAMYDOPHILA,
-    Finding.E_COLI,
-    Finding.KLEBSIELLA,
-    Finding.LEGIONELLA,
-    Finding.MYCOPLASMA,
-    Finding.STREPTOCOCCUS,
-)
-VIRUSES = (Finding.VIRAL, Finding.INFLUENZA, Finding.MERS, Finding.SARS, Finding.VARICELLA)
-OTHER_PNEUMONIAS = (Finding.PNEUMONIA, Finding.PNEUMOCYSTIS, Finding.LIPOID)
-PNEUMONIAS = (*BACTERIA, *VIRUSES, *OTHER_PNEUMONIAS)
 
 
 def _class_of(members: Mapping[str, tuple[Finding, ...]]) -> dict[str, str]:
@@ -126,6 +134,22 @@ LUNG_OPACITY = TaskLabels(
     ),
 )
 
+PNEUMONIA_FINDING = TaskLabels(
+    name="pneumonia_finding",
+    classes=("non-Pneumonia", "Pneumonia"),
+    class_of=_class_of({"non-Pneumonia": (Finding.NORMAL, Finding.OTHER), "Pneumonia": PNEUMONIAS}),
+    positive="Pneumonia",
+)
+FINDINGS14 = TaskLabels(name="findings14", classes=PATHOLOGIES, class_of={}, findings=PATHOLOGIES)
+# The finding Pneumonia stands beside other findings, the class Pneumonia beside no other class.
+_NAMED_APART = tuple(f"{name} finding" if name == PNEUMONIA_LABEL else name for name in PATHOLOGIES)
+FINDINGS14_COVID = TaskLabels(
+    name="findings14_covid",
+    classes=(*MULTICLASS.classes, *_NAMED_APART),
+    class_of=MULTICLASS.class_of,
+    findings=_NAMED_APART,
+)
+
 TASK_LABELS: dict[str, TaskLabels] = {
     "binary": BINARY,
     "multiclass": MULTICLASS,
@@ -134,6 +158,9 @@ TASK_LABELS: dict[str, TaskLabels] = {
     "etiology": ETIOLOGY,
     "viral": VIRAL,
     "lung_opacity": LUNG_OPACITY,
+    "pneumonia_finding": PNEUMONIA_FINDING,
+    "findings14": FINDINGS14,
+    "findings14_covid": FINDINGS14_COVID,
 }
 
 
@@ -179,12 +206,22 @@ def label_rows(rows: pd.DataFrame, task_labels: TaskLabels) -> tuple[pd.DataFram
       task_labels: the task.
 
     Returns:
-      The rows that stay, with the column `label` (a class name) added, in their order and with
-      their index; and the rows set aside, columns image, path, reason.
+      The rows that stay, with the column `label` added (a class name, or as `blocks.label_texts`
+      writes it), in their order and with their index; and the rows set aside, columns image, path,
+      reason.
     """
-    labels = rows[task_labels.column].map(dict(task_labels.class_of)).astype(TEXT)
+    labels = (_finding_labels if task_labels.findings else _class_labels)(rows, task_labels)
     stays = labels.notna()
     others = rows.loc[~stays]
     value = others[task_labels.column].fillna("(unknown)")
     reason = f"the task {task_labels.name} has no class for the {task_labels.column} " + value
     return rows.loc[stays].assign(label=labels[stays]), aside(others, Category.NO_CLASS, reason)
+
+
+def _class_labels(rows: pd.DataFrame, task_labels: TaskLabels) -> pd.Series:
+    return rows[task_labels.column].map(dict(task_labels.class_of)).astype(TEXT)
+
+
+def _finding_labels(rows: pd.DataFrame, task_labels: TaskLabels) -> pd.Series:
+    targets = finding_targets(rows, task_labels.blocks, task_labels.class_of)
+    return label_texts(targets, task_labels.blocks).set_axis(rows.index)

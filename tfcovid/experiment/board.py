@@ -41,9 +41,7 @@ def write_board(folder: run_record.RunFolder, classes: Sequence[str]) -> None:
     figures |= {f"{name} AUROC": found["auroc"] for name, found in per_class}
     write_final_summaries(
         folder.tensorboard / "test",
-        labels=labels,
-        probs=probs,
-        classes=classes,
+        scored={name: (labels == index, probs[:, index]) for index, name in enumerate(classes)},
         scalars={name: value for name, value in figures.items() if value is not None},
         pictures={name: plots.figure_to_rgb(figure) for name, figure in pictures.items()},
         hparams=hyperparameters(run_record.read_json(folder.config)),

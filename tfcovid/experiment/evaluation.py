@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import rich.console
 import tensorflow as tf
 
@@ -20,15 +19,11 @@ from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import Category
 from tfcovid.data.squares import squares_of
 from tfcovid.data.tasks import task_labels_of
-from tfcovid.experiment.controls.external import controls_on
 from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.decisions import predictive_values
-from tfcovid.experiment.scoring import figures_of
+from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
-from tfcovid.metrics.decision import positive_class
 from tfcovid.metrics.external import drops
-from tfcovid.metrics.score import few_patient_notes
-from tfcovid.report.terminal import print_result
 from tfcovid.serving.client import (
     Prediction,
     load_signature,
@@ -88,6 +83,12 @@ def evaluate_run(
             f"--workdir={workdir}: this run sees images through --lung_masks and has no SavedModel "
             "that could score others; its figures are in metrics.json"
         )
+    kind_of_task = kind_of(task_labels.blocks)
+    if task_labels.findings and prevalence is not None:
+        raise ValueError(
+            f"--prevalence={prevalence}: this run's task is {task_labels.name}, of several "
+            "findings, each with a share of its own; drop it"
+        )
     if data_dir is None:
         target = own_test_split(folder, config, task_labels)
     else:
@@ -105,20 +106,15 @@ def evaluate_run(
         )
     predictions = classify(folder, target, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
-    metrics, table = score_predictions(config, target.frame, predictions, task_labels.classes)
+    metrics, table = kind_of_task.score_predictions(config, target.frame, predictions, task_labels)
     metrics |= target.controls
     decided = None
     if data_dir is not None:
-        beside, decided = controls_on(
-            folder,
-            target,
-            table,
-            positive=positive_class(classes, config.decision.operating_class),
-            seed=config.run.seed,
-            console=console,
+        beside, decided = kind_of_task.controls_on(
+            folder, target, table, config=config, console=console
         )
         metrics |= beside
-    notes = [*target.notes, *crop_notes(config, predictions), *few_patient_notes(metrics)]
+    notes = [*target.notes, *crop_notes(config, predictions), *kind_of_task.few_notes(metrics)]
     metrics = {
         "task": task_labels.name,
         "split": target.name,
@@ -139,7 +135,7 @@ def evaluate_run(
     write_csv(target.rejected, out.rejected)
     run_record.write_json(out.metrics, metrics)
     files = {"figures": out.metrics, "predictions": out.predictions, "left out": out.rejected}
-    print_result(
+    kind_of_task.print_result(
         console, metrics, out.path, files={name: str(path) for name, path in files.items()}
     )
     return metrics
@@ -213,21 +209,3 @@ def leave_out_failed(
         target.without(failed, Category.BAD_FILE, errors, note),
         [prediction for prediction in predictions if prediction.error is None],
     )
-
-
-def score_predictions(
-    config: Config, frame: pd.DataFrame, predictions: list[Prediction], classes: tuple[str, ...]
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Returns the figures and the table of predictions.
-
-    Args:
-      config: of the run.
-      frame: manifest rows, in the order of the predictions.
-      predictions: one a row, none failed.
-      classes: names in the order of the probabilities.
-    """
-    probs = np.array([list(prediction.probabilities.values()) for prediction in predictions])
-    decisions = np.array([classes.index(str(p.decision)) for p in predictions])
-    labels = frame["label"].map(classes.index).to_numpy(np.int64)
-    figures = figures_of(config, frame, labels, probs, decisions, classes)
-    return figures, run_record.prediction_table(frame, classes, probs, decisions)

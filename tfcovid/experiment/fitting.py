@@ -6,13 +6,13 @@ import rich.console
 
 from flags.config import Config
 from tfcovid.console import say
+from tfcovid.data.blocks import is_single_label
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.pipeline import steps_per_epoch
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.imbalance import training_counts
+from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.inputs import augmented_sample, split_dataset, training_stream
-from tfcovid.experiment.network import build_loss
 from tfcovid.report.plots import confusion_matrix_figure, figure_to_rgb
 from tfcovid.training import run_record, runtime
 from tfcovid.training.callbacks import merge_histories
@@ -37,11 +37,13 @@ def train(
     settings = config.training
     num_train = len(dataset.rows("train"))
     plan = TrainingPlan(
-        loss=build_loss(config, training_counts(dataset)),
+        loss=head_of(dataset).loss(config, dataset),
         num_classes=len(dataset.classes),
+        blocks=label_blocks(dataset),
         batch_size=settings.batch_size,
         steps_per_epoch=steps_per_epoch(num_train, settings.batch_size),
         weight_decay=settings.weight_decay,
+        schedule=settings.schedule.value,
         warmup_epochs=settings.warmup_epochs,
         patience=settings.patience,
         precision=machine.precision,
@@ -67,7 +69,9 @@ def train(
             best=best,
             board_folder=folder.tensorboard,
             augmented=augmented_sample(config, dataset),
-            draw_confusion=lambda matrix: figure_to_rgb(
+            draw_confusion=None
+            if plan.blocks
+            else lambda matrix: figure_to_rgb(
                 confusion_matrix_figure(matrix, dataset.classes, "validation")
             ),
             console=console,
@@ -76,3 +80,10 @@ def train(
     say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(histories)), folder.history)
     return best
+
+
+def label_blocks(dataset: Dataset) -> tuple[tuple[int, bool], ...]:
+    """Returns size and exclusiveness of each block; none where an image has one class."""
+    if is_single_label(dataset.blocks):
+        return ()
+    return tuple((len(block.outputs), block.exclusive) for block in dataset.blocks)

@@ -7,29 +7,23 @@ prediction by the network that has not seen it, decided by that network's own ru
 import dataclasses
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import rich.console
-from sklearn.metrics import roc_auc_score
 
 from tfcovid.console import say
 from tfcovid.data.manifest import write_csv
-from tfcovid.data.split import TEST, kfold_split
+from tfcovid.data.split import TEST
+from tfcovid.data.splitter import fold_split
+from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.inputs import describe_split
+from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.network_run import run_network, write_record
-from tfcovid.experiment.page import write_page
-from tfcovid.experiment.scoring import Predicted, metrics_of
-from tfcovid.metrics.decision import ChosenRule, positive_class
+from tfcovid.experiment.scoring import Predicted
 from tfcovid.training import run_record, runtime
 from tfcovid.training.run_record import RunFolder
-
-HOW = (
-    "each image is decided by the one network that was not trained on its fold, calibrated and "
-    "with the threshold chosen on that network's own validation split"
-)
 
 
 def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) -> None:
@@ -60,40 +54,24 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
         predicted.append(found)
         chosen.append(rule)
     pooled, folds = in_order(predicted, whole.frame)
-    classes = whole.classes
+    kind = kind_of(whole.blocks)
     notes = [
         *whole.notes,
         *(f"fold {k}: {doubt}" for k, rule in enumerate(chosen) for doubt in rule.doubts),
-        auroc_note(predicted, classes),
+        kind.pooling.note(predicted, whole),
     ]
-    metrics = metrics_of(config, pooled, classes, notes) | {"folds": count}
-    write_csv(pooled.table(classes).assign(fold=folds), folder.predictions)
+    noted = dataclasses.replace(whole, notes=tuple(notes))
+    metrics = kind.metrics_of(config, pooled, noted) | {"folds": count}
+    write_csv(kind.table_of(pooled, whole).assign(fold=folds), folder.predictions)
     if len(pooled.controls.columns):
         write_csv(pooled.controls, folder.control_predictions)
     if pooled.members is not None:
         write_csv(pooled.members, folder.member_predictions)
-    positive = positive_class(classes, config.decision.operating_class)
-    run_record.write_json(folder.decision, decision_record(chosen, positive))
+    run_record.write_json(folder.decision, kind.pooling.record(chosen, config, whole))
     run_record.write_json(folder.metrics, metrics)
-    write_page(folder, whole, folds=[fold_entry(folder, k) for k in range(count)])
+    entries = [kind.pooling.entry(fold_folder(folder, fold), fold) for fold in range(count)]
+    kind.write_page(folder, whole, folds=entries)
     folder.best_model.parent.rmdir()  # no model of all folds
-
-
-def auroc_note(predicted: Sequence[Predicted], classes: Sequence[str]) -> str:
-    """Returns the mean of the folds' own AUROCs: the pooled one ranks several networks' outputs."""
-    means = []
-    for index, name in enumerate(classes):
-        of_folds = [
-            roc_auc_score(p.labels == index, p.probs[:, index])
-            for p in predicted
-            if 0 < (p.labels == index).sum() < len(p.labels)
-        ]
-        if of_folds:
-            means.append(f"{name} {np.mean(of_folds):.3f}")
-    return (
-        "An AUROC over all folds ranks the probabilities of several networks together, which may "
-        f"lie on unlike scales; the mean within the folds is {', '.join(means)}."
-    )
 
 
 def fold_folder(folder: RunFolder, fold: int) -> RunFolder:
@@ -104,8 +82,9 @@ def fold_folder(folder: RunFolder, fold: int) -> RunFolder:
 def asked_of_fold(asked: Asked, fold: int) -> Asked:
     """Returns what is asked of one fold's network."""
     config, dataset = asked.config, asked.dataset
-    split = kfold_split(
+    split = fold_split(
         dataset.frame,
+        task_labels_of(config.data.task, dataset.classes),
         folds=config.data.folds,
         fold=fold,
         validation_fraction=config.data.validation_fraction,
@@ -139,33 +118,6 @@ def in_order(predicted: Sequence[Predicted], frame: pd.DataFrame) -> tuple[Predi
         members=pd.concat(members).iloc[place] if members else None,
     )
     return pooled, folds[place]
-
-
-def decision_record(chosen: Sequence[ChosenRule], positive: str) -> dict[str, Any]:
-    """Returns the content of decision.json: the rule of each fold."""
-    return {
-        "how": HOW,
-        "operating_point": {"class": positive},
-        "chosen_on": {"split": "validation"},
-        "folds": [rule.record for rule in chosen],
-    }
-
-
-def fold_entry(folder: RunFolder, fold: int) -> dict[str, Any]:
-    """Returns what the page says of a fold."""
-    own = fold_folder(folder, fold)
-    metrics, decision = (run_record.read_json(path) for path in (own.metrics, own.decision))
-    return {
-        "fold": fold,
-        "page": f"{own.path.name}/{own.report.name}",
-        "n_images": metrics["n_images"],
-        "n_patients": metrics["n_patients"],
-        "balanced_accuracy": metrics["balanced_accuracy"],
-        "interval": metrics["intervals"].get("balanced_accuracy"),
-        "temperature": decision["temperature"],
-        "rule": decision["rule"],
-        "thresholds": decision["thresholds"],
-    }
 
 
 def fold_files(folder: RunFolder) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tfcovid.data.sources.reading import Reading
 from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
-from tfcovid.experiment.imbalance import stream_weights
+from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.pretrained import Start
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
@@ -197,14 +197,15 @@ def describe_input(preprocessing: Preprocessing) -> str:
 
 
 def describe_split(dataset: Dataset) -> list[str]:
-    """Returns a line for each split: images and patients of each class."""
+    """Returns a line for each split: images and patients of each class or finding."""
     lines = []
     for split in SPLITS:
-        part = dataset.frame[dataset.frame["split"] == split]
+        rows = dataset.rows(split)
+        part, has = dataset.frame.iloc[rows], dataset.targets[rows] == 1
         counts = [
-            f"{name} {(part['label'] == name).sum()} "
-            f"({part.loc[part['label'] == name, 'group_id'].nunique()} patients)"
-            for name in dataset.classes
+            f"{name} {has[:, index].sum()} "
+            f"({part.loc[has[:, index], 'group_id'].nunique()} patients)"
+            for index, name in enumerate(dataset.classes)
         ]
         lines.append(f"{split}: {len(part)} images: {', '.join(counts)}")
     return lines
@@ -215,7 +216,7 @@ def training_stream(
 ) -> tf.data.Dataset:
     """Returns the endless training batches from an epoch on."""
     rows = dataset.rows("train")
-    example_weights, sampling_weights = stream_weights(config, dataset)
+    example_weights, sampling_weights = head_of(dataset).weights(config, dataset)
     return training_dataset(
         dataset.images,
         dataset.image_index[rows],

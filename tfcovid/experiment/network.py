@@ -1,22 +1,13 @@
-"""The network and its loss, from the Config."""
+"""The network, from the Config."""
 
 import keras
-import numpy as np
 
-from flags import choices
 from flags.config import Config
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.imbalance import (
-    binary_alpha,
-    class_alphas,
-    effective_prior,
-    training_counts,
-)
+from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.pretrained import Pretrained
-from tfcovid.losses.cross_entropy import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from tfcovid.losses.focal import SigmoidFocal, SoftmaxFocal
-from tfcovid.models.classifier import build_classifier, prior_bias
+from tfcovid.models.classifier import build_classifier
 
 
 def build_model(
@@ -30,16 +21,15 @@ def build_model(
       preprocessing: gives the size and channels of the input.
       start: what the backbone starts from; None for random weights.
     """
-    two_classes = len(dataset.classes) == 2
-    prior = effective_prior(config, training_counts(dataset))
+    bias = head_of(dataset).bias(config, dataset)
     model = build_classifier(
         backbone=config.model.backbone,
-        num_outputs=1 if two_classes else len(dataset.classes),
+        num_outputs=len(bias),
         image_size=preprocessing.image_size,
         channels=preprocessing.channels,
         dropout=config.model.dropout,
         batch_norm=config.model.resolved_batch_norm,
-        head_bias=prior_bias(prior[1] if two_classes else prior),
+        head_bias=bias,
     )
     if start is not None:
         start.load(model.get_layer("backbone"))
@@ -56,16 +46,3 @@ def describe_model(config: Config, model: keras.Model, start: Pretrained | None)
         f"model: {config.model.backbone}, {model.count_params():,} parameters, from {origin}; "
         f"batch norm: {batch_norm}; loss: {config.loss.loss}, imbalance: {config.loss.imbalance}"
     )
-
-
-def build_loss(config: Config, counts: np.ndarray) -> keras.losses.Loss:
-    """Returns the loss from logits; two classes share one sigmoid logit."""
-    loss, two_classes = config.loss, len(counts) == 2
-    if loss.loss is choices.Loss.CE:
-        if two_classes:
-            return SigmoidCrossEntropy(label_smoothing=loss.label_smoothing)
-        return SoftmaxCrossEntropy(label_smoothing=loss.label_smoothing, sparse=True)
-    settings = {"gamma": loss.focal_gamma, "label_smoothing": loss.label_smoothing}
-    if two_classes:
-        return SigmoidFocal(alpha=binary_alpha(loss.focal_alpha, counts), **settings)
-    return SoftmaxFocal(alpha=class_alphas(loss.focal_alpha, counts), sparse=True, **settings)

@@ -2,36 +2,27 @@
 
 import dataclasses
 
-import keras
 import rich.console
 
 from flags import config_json
 from flags.flag_file import flag_file_lines
 from tfcovid.console import say
 from tfcovid.data.manifest import write_csv
-from tfcovid.data.preprocess import Preprocessing
-from tfcovid.experiment.board import write_board
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.ensemble import write_input
 from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.classifiers.member_scores import decide_members
-from tfcovid.experiment.decisions import choose_rule
-from tfcovid.experiment.page import write_page
-from tfcovid.experiment.scoring import (
-    Predicted,
-    metrics_of,
-    predict_test_split,
-    run_controls,
-)
-from tfcovid.metrics.decision import ChosenRule, DecisionRule
-from tfcovid.serving.exported import ExportedClassifier, save_exported
+from tfcovid.experiment.kinds import kind_of
+from tfcovid.experiment.scoring import Predicted, predict_test_split
+from tfcovid.metrics.decision import ChosenRule
+from tfcovid.metrics.finding_decision import ChosenFindings
 from tfcovid.training import run_record
 from tfcovid.whole_file import write_text_whole
 
 
 def run_network(
     asked: Asked, folder: run_record.RunFolder, console: rich.console.Console
-) -> tuple[Predicted, ChosenRule]:
+) -> tuple[Predicted, ChosenRule | ChosenFindings]:
     """Trains a network into an empty folder of its own; returns what it predicts of its test split.
 
     Args:
@@ -41,27 +32,27 @@ def run_network(
     """
     config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
     write_record(asked, folder)
-    fitted = fit_classifier(asked, folder, console)
+    fitted, kind = fit_classifier(asked, folder, console), kind_of(dataset.blocks)
     best = fitted.model
-    chosen = choose_rule(config, dataset, fitted.on_validation)
+    chosen = kind.choose_rule(config, dataset, fitted.on_validation)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")
-    run_controls(asked, best, folder, console)
+    kind.run_controls(asked, best, folder, console)
     predicted = predict_test_split(best, chosen.rule, dataset, preprocessing, folder)
     if fitted.members:
         decided = decide_members(config, fitted, dataset)
         write_csv(decided, folder.member_predictions)
         predicted = dataclasses.replace(predicted, members=decided)
-    metrics = metrics_of(config, predicted, dataset.classes, dataset.notes)
+    metrics = kind.metrics_of(config, predicted, dataset)
     metrics["notes"] += chosen.doubts
-    write_csv(predicted.table(dataset.classes), folder.predictions)
+    write_csv(kind.table_of(predicted, dataset), folder.predictions)
     run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
     if config.data.lung_masks is None:
-        export(best, chosen.rule, preprocessing, folder)
+        kind.export(best, chosen.rule, preprocessing, folder)
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
-    write_page(folder, dataset)
-    write_board(folder, dataset.classes)
+    kind.write_page(folder, dataset)
+    kind.write_board(folder, dataset)
     return predicted, chosen
 
 
@@ -78,25 +69,3 @@ def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
     write_input(asked, folder)
     write_csv(dataset.frame, folder.manifest)
     write_csv(dataset.rejected, folder.rejected)
-
-
-def export(
-    model: keras.Model,
-    rule: DecisionRule,
-    preprocessing: Preprocessing,
-    folder: run_record.RunFolder,
-) -> None:
-    """Writes the SavedModel: bytes in, calibrated probabilities and decision out."""
-    save_exported(
-        ExportedClassifier(
-            model,
-            preprocessing=preprocessing,
-            classes=rule.classes,
-            factor=rule.scaling.factor(),
-            offset=rule.scaling.offset(model.output_shape[-1]),
-            positive=rule.positive,
-            threshold=rule.threshold,
-            weights=rule.weights,
-        ),
-        folder.saved_model,
-    )

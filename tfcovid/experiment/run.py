@@ -13,9 +13,9 @@ from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.decisions import check_operating_class
 from tfcovid.experiment.folds import fold_files, run_folds
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
+from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.network_run import run_network
 from tfcovid.experiment.pretrained import find_start
-from tfcovid.report.terminal import print_result
 from tfcovid.training import run_record, runtime
 
 
@@ -51,7 +51,8 @@ def run(config: Config) -> pathlib.Path:
     else:
         run_network(asked, folder, console)
     files = fold_files(folder) if config.data.every_fold else None
-    print_result(console, run_record.read_json(folder.metrics), folder.path, files=files)
+    show = kind_of(dataset.blocks).print_result
+    show(console, run_record.read_json(folder.metrics), folder.path, files=files)
     return folder.path
 
 

@@ -15,6 +15,7 @@ from tfcovid.console import counting_bar
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.member_scores import member_entries
 from tfcovid.experiment.controls.fitting import fit_controls, left_out_notes
@@ -29,9 +30,10 @@ from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.decision import DecisionRule, positive_class
-from tfcovid.metrics.scaling import Scaling
+from tfcovid.metrics.finding_rule import FindingRule
 from tfcovid.metrics.score import few_patient_notes, score
 from tfcovid.metrics.subgroups import inside_parts
+from tfcovid.serving.client import Prediction
 from tfcovid.training import run_record
 
 MORE_PATIENTS = (
@@ -45,11 +47,11 @@ class Predicted:
 
     Attributes:
       part: manifest rows.
-      labels: class indices int [n].
-      raw: probabilities before calibration, float [n, num_classes].
+      labels: class indices int [n]; of findings the label matrix int [n, num_outputs].
+      raw: probabilities before calibration, float [n, num_outputs].
       probs: calibrated ones, likewise.
-      decisions: class indices int [n].
-      controls: columns IDENTITY and a column a control, a row an image.
+      decisions: as the labels, of what was decided.
+      controls: columns IDENTITY and what the controls say, a row an image.
       members: columns IDENTITY and a column a member of an ensemble; None of a single classifier.
     """
 
@@ -68,7 +70,7 @@ class Predicted:
 
 def predict_test_split(
     model: keras.Model,
-    rule: DecisionRule,
+    rule: DecisionRule | FindingRule,
     dataset: Dataset,
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
@@ -82,7 +84,7 @@ def predict_test_split(
     return Predicted(
         part=part,
         labels=dataset.labels[rows],
-        raw=Scaling(1.0).probabilities(logits),
+        raw=rule.uncalibrated(logits),
         probs=probs,
         decisions=rule.decide(probs),
         controls=controls,
@@ -164,6 +166,25 @@ def figures_of(
             seed=seed,
         ),
     }
+
+
+def score_predictions(
+    config: Config, frame: pd.DataFrame, predictions: Sequence[Prediction], task_labels: TaskLabels
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Returns the figures and the table of predictions.
+
+    Args:
+      config: of the run.
+      frame: manifest rows, in the order of the predictions.
+      predictions: one a row, none failed.
+      task_labels: the task.
+    """
+    classes = task_labels.classes
+    probs = np.array([list(prediction.probabilities.values()) for prediction in predictions])
+    decisions = np.array([classes.index(str(p.decision)) for p in predictions])
+    labels = frame["label"].map(classes.index).to_numpy(np.int64)
+    figures = figures_of(config, frame, labels, probs, decisions, classes)
+    return figures, run_record.prediction_table(frame, classes, probs, decisions)
 
 
 def run_controls(

@@ -11,6 +11,7 @@ import rich.console
 
 from flags.config import Config
 from tfcovid.console import counting_bar
+from tfcovid.data.blocks import label_matrix
 from tfcovid.data.copies.merging import linked_rows, merge_copies
 from tfcovid.data.copies.search import find_copies
 from tfcovid.data.dataset import without_undecoded
@@ -20,6 +21,7 @@ from tfcovid.data.manifest import Manifest, build_manifest, read_manifest
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import read_sources
 from tfcovid.data.sources.reading import TEXT, Category, Reading, aside, listing, no_rejected
+from tfcovid.data.splitter import read_task_manifest
 from tfcovid.data.squares import thumbnails_of
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.inputs import source_options
@@ -104,7 +106,7 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
       ValueError: if the run's records are missing, or its data has moved or changed.
     """
     reading = read_run_data(config)
-    manifest = read_manifest(folder.manifest, classes=task_labels.classes)
+    manifest = read_task_manifest(folder.manifest, task_labels)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
     if reading.facts is None:
         facts, _ = scan_files(test, reading.root, max_pixels=config.data.max_pixels)
@@ -128,7 +130,7 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
 
 def seen_by_the_run(folder: run_record.RunFolder, config: Config) -> Seen:
     """Returns what a run was trained or chosen on, with its images where they still are there."""
-    manifest = read_manifest(folder.manifest)
+    manifest = read_manifest(folder.manifest, every_label=not config.data.task.has_findings)
     frame = manifest[manifest["split"] != "test"].reset_index(drop=True)
     try:
         reading = read_run_data(config)
@@ -184,8 +186,8 @@ def other_data(
     pairs, known = compare(manifest.frame, thumbnails, seen, console)
     manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals)
     known = known[manifest.frame.index]
-    there = set(manifest.frame["label"])
-    absent = [name for name in task_labels.classes if name not in there]
+    there = (label_matrix(manifest.frame["label"], task_labels.blocks) == 1).any(axis=0)
+    absent = [name for name, has in zip(task_labels.classes, there, strict=True) if not has]
     notes = [*manifest.notes]
     if absent:
         notes.append(f"No image of {', '.join(absent)}: figures over all classes leave it out.")

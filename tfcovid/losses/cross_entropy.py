@@ -9,19 +9,22 @@ import keras
 from tfcovid.losses import log_space, targets
 
 
-def sigmoid_cross_entropy(labels, logits, *, alpha=None, label_smoothing=0.0):
-    """Returns the sigmoid cross-entropy of each example, summed over its labels.
+def sigmoid_cross_entropy(labels, logits, *, alpha=None, label_smoothing=0.0, label_weights=None):
+    """Returns the sigmoid cross-entropy of each example, summed over its known labels.
 
     Sum of -log sigmoid(logits) where the label is 1 and -log(1 - sigmoid(logits))
     where it is 0: the negative log-likelihood of independent labels. Divide by
-    num_labels for the mean that Keras and PyTorch take.
+    num_labels for the mean that Keras and PyTorch take. An unknown label gives 0, and a gradient
+    of 0.
 
     Args:
-      labels: 0, 1 or between, any dtype [batch] or [batch, num_labels].
+      labels: 0, 1 or between, or below 0 for unknown; any dtype [batch] or [batch, num_labels].
       logits: float [batch] or [batch, num_labels]; half precision is computed in float32.
       alpha: weight of the positive class in (0, 1), the negative class has 1 - alpha;
         a float or num_labels floats; None for weight 1 on both.
       label_smoothing: s in [0, 1): labels become labels (1 - s) + s / 2.
+      label_weights: further weights of the negative and the positive term of each label, floats
+        [num_labels, 2], or None for ones.
 
     Returns:
       Loss in nats, float32 [batch] (float64 for float64 logits).
@@ -30,16 +33,21 @@ def sigmoid_cross_entropy(labels, logits, *, alpha=None, label_smoothing=0.0):
       ValueError: if shapes do not fit or a hyper-parameter is out of range.
     """
     logits, positive, negative = targets.sigmoid_terms(
-        labels, logits, alpha=alpha, label_smoothing=label_smoothing
+        labels,
+        logits,
+        alpha=alpha,
+        label_smoothing=label_smoothing,
+        label_weights=label_weights,
     )
     return log_space.sigmoid_loss(logits, positive, negative, 0)
 
 
 def softmax_cross_entropy(labels, logits, *, alpha=None, label_smoothing=0.0):
-    """Returns the softmax cross-entropy of each example.
+    """Returns the softmax cross-entropy of each example, 0 where its class is unknown.
 
     Args:
-      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1.
+      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1, or are below 0
+        for an unknown class.
       logits: float [batch, num_classes]; half precision is computed in float32.
       alpha: weight of each class, positive floats [num_classes], or None for ones.
       label_smoothing: s in [0, 1): labels become labels (1 - s) + s / num_classes.
@@ -91,6 +99,7 @@ class SigmoidCrossEntropy(keras.losses.Loss):
         *,
         alpha=None,
         label_smoothing=0.0,
+        label_weights=None,
         reduction="sum_over_batch_size",
         name="sigmoid_cross_entropy",
         dtype=None,
@@ -99,16 +108,25 @@ class SigmoidCrossEntropy(keras.losses.Loss):
         targets.check_label_smoothing(label_smoothing)
         self.alpha = targets.checked_sigmoid_alpha(alpha)
         self.label_smoothing = label_smoothing
+        self.label_weights = targets.checked_label_weights(label_weights)
 
     def call(self, y_true, y_pred):
         """Returns the loss of each example, float [batch]."""
         return sigmoid_cross_entropy(
-            y_true, y_pred, alpha=self.alpha, label_smoothing=self.label_smoothing
+            y_true,
+            y_pred,
+            alpha=self.alpha,
+            label_smoothing=self.label_smoothing,
+            label_weights=self.label_weights,
         )
 
     def get_config(self):
         """Returns every argument, so that a reloaded loss is the same loss."""
-        own = {"alpha": self.alpha, "label_smoothing": self.label_smoothing}
+        own = {
+            "alpha": self.alpha,
+            "label_smoothing": self.label_smoothing,
+            "label_weights": self.label_weights,
+        }
         return super().get_config() | own | {"dtype": self.dtype}
 
 

@@ -10,20 +10,23 @@ from tfcovid.losses import log_space, targets
 from tfcovid.losses.cross_entropy import SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 
-def sigmoid_focal_loss(labels, logits, *, gamma, alpha=None, label_smoothing=0.0):
-    """Returns the sigmoid focal loss of each example, summed over its labels.
+def sigmoid_focal_loss(
+    labels, logits, *, gamma, alpha=None, label_smoothing=0.0, label_weights=None
+):
+    """Returns the sigmoid focal loss of each example, summed over its known labels.
 
     With p = sigmoid(logits): label * alpha (1 - p)^gamma (-log p)
     + (1 - label) * (1 - alpha) p^gamma (-log(1 - p)). Smoothed labels weigh the
-    two terms; they do not enter the focusing factor.
+    two terms; they do not enter the focusing factor. An unknown label gives 0, and a gradient of 0.
 
     Args:
-      labels: 0, 1 or between, any dtype [batch] or [batch, num_labels].
+      labels: 0, 1 or between, or below 0 for unknown; any dtype [batch] or [batch, num_labels].
       logits: float [batch] or [batch, num_labels]; half precision is computed in float32.
       gamma: focusing exponent, finite, >= 0; 0 gives `sigmoid_cross_entropy`.
       alpha: weight of the positive class in (0, 1), the negative class has 1 - alpha;
         a float or num_labels floats; None for weight 1 on both.
       label_smoothing: s in [0, 1): labels become labels (1 - s) + s / 2.
+      label_weights: as in `sigmoid_cross_entropy`.
 
     Returns:
       Loss in nats, float32 [batch] (float64 for float64 logits).
@@ -35,18 +38,23 @@ def sigmoid_focal_loss(labels, logits, *, gamma, alpha=None, label_smoothing=0.0
     """
     targets.check_gamma(gamma)
     logits, positive, negative = targets.sigmoid_terms(
-        labels, logits, alpha=alpha, label_smoothing=label_smoothing
+        labels,
+        logits,
+        alpha=alpha,
+        label_smoothing=label_smoothing,
+        label_weights=label_weights,
     )
     return log_space.sigmoid_loss(logits, positive, negative, gamma)
 
 
 def softmax_focal_loss(labels, logits, *, gamma, alpha=None, label_smoothing=0.0):
-    """Returns the softmax focal loss of each example.
+    """Returns the softmax focal loss of each example, 0 where its class is unknown.
 
     With p = softmax(logits): sum over classes of label alpha (1 - p)^gamma (-log p).
 
     Args:
-      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1.
+      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1, or are below 0
+        for an unknown class.
       logits: float [batch, num_classes]; half precision is computed in float32.
       gamma: focusing exponent, finite, >= 0; 0 gives `softmax_cross_entropy`.
       alpha: weight of each class, positive floats [num_classes], or None for ones.
@@ -115,6 +123,7 @@ class SigmoidFocal(SigmoidCrossEntropy):
             gamma=self.gamma,
             alpha=self.alpha,
             label_smoothing=self.label_smoothing,
+            label_weights=self.label_weights,
         )
 
     def get_config(self):

@@ -8,14 +8,18 @@ from keras import ops
 from tfcovid.losses.log_space import as_logits
 
 
-def sigmoid_terms(labels, logits, *, alpha, label_smoothing):
+def sigmoid_terms(labels, logits, *, alpha, label_smoothing, label_weights=None):
     """Returns logits and the weights of positive and negative terms, [batch, num_labels] each.
 
+    Both weights of an unknown label are 0.
+
     Args:
-      labels: 0, 1 or between, any dtype [batch] or [batch, num_labels].
+      labels: 0, 1 or between, or below 0 for unknown; any dtype [batch] or [batch, num_labels].
       logits: float [batch] or [batch, num_labels].
       alpha: weight of the positive class in (0, 1), a float or one a label, or None.
       label_smoothing: s in [0, 1): labels become labels (1 - s) + s / 2.
+      label_weights: weight of the negative and of the positive term of each label, floats
+        [num_labels, 2], or None for ones.
 
     Raises:
       ValueError: if shapes do not fit or a hyper-parameter is out of range.
@@ -24,8 +28,18 @@ def sigmoid_terms(labels, logits, *, alpha, label_smoothing):
     logits = _as_columns(as_logits(logits), "logits")
     labels = _as_columns(ops.cast(labels, logits.dtype), "labels")
     _check_same_shape(labels, logits)
+    unknown = labels < 0
     positive = labels * (1.0 - label_smoothing) + label_smoothing / 2.0
-    negative = 1.0 - positive
+    positive, negative = (ops.where(unknown, 0.0, term) for term in (positive, 1.0 - positive))
+    if label_weights is not None:
+        weights = checked_label_weights(label_weights)
+        if len(weights) != logits.shape[-1]:
+            raise ValueError(
+                f"label_weights must have a row for each of {logits.shape[-1]} labels. "
+                f"Received: label_weights={label_weights}"
+            )
+        weights = ops.convert_to_tensor(weights, dtype=logits.dtype)
+        positive, negative = positive * weights[:, 1], negative * weights[:, 0]
     if alpha is None:
         return logits, positive, negative
     alpha = checked_sigmoid_alpha(alpha)
@@ -41,8 +55,11 @@ def sigmoid_terms(labels, logits, *, alpha, label_smoothing):
 def softmax_terms(labels, logits, *, alpha, label_smoothing):
     """Returns logits and the weight of each class's term, [batch, num_classes] each.
 
+    All weights of an unknown row are 0.
+
     Args:
-      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1.
+      labels: one-hot or soft targets, any dtype [batch, num_classes]; rows sum to 1, or are below 0
+        for an image whose class is unknown.
       logits: float [batch, num_classes].
       alpha: weight of each class, positive floats [num_classes], or None for ones.
       label_smoothing: s in [0, 1): labels become labels (1 - s) + s / num_classes.
@@ -55,7 +72,9 @@ def softmax_terms(labels, logits, *, alpha, label_smoothing):
     num_classes = _num_classes(logits)
     labels = ops.cast(labels, logits.dtype)
     _check_same_shape(labels, logits)
+    unknown = ops.any(labels < 0, axis=-1, keepdims=True)
     weights = labels * (1.0 - label_smoothing) + label_smoothing / num_classes
+    weights = ops.where(unknown, 0.0, weights)
     if alpha is not None:
         alpha = checked_softmax_alpha(alpha)
         if len(alpha) != num_classes:
@@ -126,6 +145,19 @@ def checked_softmax_alpha(alpha):
     if values.ndim != 1 or not np.all((values > 0) & np.isfinite(values)):
         raise ValueError(
             f"alpha must be one positive weight for each class. Received: alpha={alpha}"
+        )
+    return values.tolist()
+
+
+def checked_label_weights(label_weights):
+    """Returns label weights as lists of floats or None; ValueError unless positive pairs."""
+    if label_weights is None:
+        return None
+    values = np.asarray(label_weights, np.float64)
+    if values.ndim != 2 or values.shape[1] != 2 or not np.all((values > 0) & np.isfinite(values)):
+        raise ValueError(
+            "label_weights must be a positive weight of the negative and of the positive term of "
+            f"each label. Received: label_weights={label_weights}"
         )
     return values.tolist()
 

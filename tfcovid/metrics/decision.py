@@ -50,6 +50,10 @@ class DecisionRule:
         """Returns calibrated probabilities float32 [n, num_classes] from logits."""
         return self.scaling.probabilities(logits)
 
+    def uncalibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the network's own probabilities float32 [n, num_classes] from logits."""
+        return Scaling(1.0).probabilities(logits)
+
     def decide(self, probs: np.ndarray) -> np.ndarray:
         """Returns class indices int64 [n] from probabilities [n, num_classes]."""
         weights = None if self.weights is None else np.asarray(self.weights, np.float32)

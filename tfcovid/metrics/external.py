@@ -5,7 +5,7 @@ from typing import Any
 
 from tfcovid.metrics.significance import difference_of_independent
 
-WHOLE = ("balanced_accuracy", "accuracy", "macro_f1")
+WHOLE = ("balanced_accuracy", "accuracy", "macro_f1", "mean_auroc")
 OF_A_CLASS = ("recall", "specificity", "auroc")
 
 
@@ -23,7 +23,7 @@ def drops(internal: Mapping[str, Any], external: Mapping[str, Any]) -> dict[str,
     """
     found = {}
     if _classes_there(internal) == _classes_there(external):
-        for key in WHOLE:
+        for key in [key for key in WHOLE if key in internal]:
             found[key] = _drop(key, internal[key], external[key], internal, external)
     for name, figures in internal["per_class"].items():
         for figure in OF_A_CLASS:

@@ -57,15 +57,15 @@ def write_report(
       jinja2.UndefinedError: if an entry that the page shows is missing.
       OSError: if the file cannot be written.
     """
-    page = page_template(TEMPLATE, plain=_plain)
+    page = page_template(TEMPLATE, plain=plain)
     text = page.render(
         metrics=metrics,
         notes=words.all_notes(metrics, notes),
-        asked=_asked(config),
-        card=model_card(metrics, manifest, rejected, _asked(config), decision),
+        asked=asked_flags(config),
+        card=model_card(metrics, manifest, rejected, asked_flags(config), decision),
         history=history,
         best_epoch=plots.best_epoch(history),
-        history_figures=_history_figures(history),
+        history_figures=history_figures(history),
         figures=_figures(metrics, history, labels, probs),
         class_rows=tables.class_rows(metrics),
         class_columns=tables.CLASS_COLUMNS,
@@ -82,7 +82,7 @@ def write_report(
         decision=decision,
         folds=folds,
         command=command,
-        again=_again(path.parent),
+        again=again(path.parent),
     )
     write_text_whole(path, text)
 
@@ -114,32 +114,32 @@ def _figures(
     }
 
 
-def _history_figures(history: Sequence[Mapping[str, Any]]) -> list[str]:
+def history_figures(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns the figures that any epoch has, in the order they first appear."""
     names = dict.fromkeys(name for epoch in history for name in epoch)
     return [name for name in names if name not in ("phase", "epoch")]
 
 
-def _asked(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def asked_flags(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Returns every flag's value in one mapping, whatever its concern."""
     return {flag: value for section in config.values() for flag, value in section.items()}
 
 
-def _again(run_folder: pathlib.Path) -> str:
+def again(run_folder: pathlib.Path) -> str:
     """Returns the command that repeats the run; the old folder is taken, so it names a new one."""
     flag_file = f"--flagfile={(run_folder / 'flags.cfg').as_posix()}"
     new_folder = f"--workdir={run_folder.as_posix()}-again"
     return shlex.join(["python", "-m", "tfcovid.train", flag_file, new_folder])
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """Returns a value of config.json or environment.json as a reader would write it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key} {plain(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(entry) for entry in value)
+        return ", ".join(plain(entry) for entry in value)
     return str(value)

@@ -50,7 +50,7 @@ def model_card(
         f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
         "only, before the test split was scored.",
-        "Performance": _performance(metrics),
+        "Performance": next(words(metrics) for key, words in PERFORMANCE.items() if key in metrics),
         "Missing data": _missing(manifest),
         "External test": "none in this report; tfcovid.evaluate --data_dir=ANOTHER makes one.",
         "Ethics, registration, funding": NOT_KNOWN + ".",
@@ -107,6 +107,22 @@ def _performance(metrics: Mapping[str, Any]) -> str:
         else "no control was scored"
     )
     return f"balanced accuracy {number(metrics['balanced_accuracy'])} ({found}); {beside}."
+
+
+def _finding_performance(metrics: Mapping[str, Any]) -> str:
+    found = interval(metrics["intervals"].get("mean_auroc"), dash=DASH)
+    controls = [control["mean_auroc"] for control in metrics["controls"].values()]
+    best = max((reached for reached in controls if reached is not None), default=None)
+    beside = (
+        f"the best control without anatomy, or hardly any, {number(best)}"
+        if best is not None
+        else "no control was scored"
+    )
+    return f"mean AUROC over findings {number(metrics['mean_auroc'])} ({found}); {beside}."
+
+
+PERFORMANCE = {"balanced_accuracy": _performance, "mean_auroc": _finding_performance}
+"""What a score is said in, by the key in metrics.json that leads it."""
 
 
 def _missing(manifest: pd.DataFrame) -> str:

@@ -37,27 +37,28 @@ def print_result(
       run_folder: the run's folder.
       files: what to say of the files, by name; None for those of a whole run.
     """
-    _heading(console, _title(metrics))
-    _show(console, _headline(metrics))
+    heading(console, title(metrics))
+    show(console, _headline(metrics))
     if drop := words.drop_sentence(metrics):
-        _show(console, Text(drop, "bold"))
+        show(console, Text(drop, "bold"))
     _print_controls(console, metrics)
     _print_members(console, metrics)
-    _heading(console, "Each class against the rest")
-    _show(console, _class_table(metrics))
+    heading(console, "Each class against the rest")
+    show(console, _class_table(metrics))
     _print_legend(console, metrics)
     if "at_prevalence" in metrics:
-        _show(console, Text(words.prevalence_sentence(metrics), "bold"))
-    _heading(console, "Confusion matrix (rows: truth, columns: decision)")
-    _show(console, _confusion_table(metrics["classes"], metrics["confusion_matrix"]))
+        show(console, Text(words.prevalence_sentence(metrics), "bold"))
+    heading(console, "Confusion matrix (rows: truth, columns: decision)")
+    show(console, confusion_table(metrics["classes"], metrics["confusion_matrix"]))
     notes = words.all_notes(metrics)
     if notes:
-        _heading(console, "Read this before the number")
-        _show(console, _note_list(notes))
-    _print_files(console, run_files(run_folder) if files is None else files)
+        heading(console, "Read this before the number")
+        show(console, note_list(notes))
+    print_files(console, run_files(run_folder) if files is None else files)
 
 
-def _title(metrics: Mapping[str, Any]) -> str:
+def title(metrics: Mapping[str, Any]) -> str:
+    """Returns what was scored, in one line."""
     view = "" if metrics["view"] == "full" else f", view {metrics['view']}"
     view += ", cropped to the lungs" * (metrics.get("preprocessing") == "lung_crop")
     where = metrics["split"] if " " in metrics["split"] else f"{metrics['split']} split"
@@ -71,104 +72,105 @@ def _title(metrics: Mapping[str, Any]) -> str:
 
 
 def _headline(metrics: Mapping[str, Any]) -> rich.table.Table:
-    table = _table()
+    rows = table()
     for key, name in words.HEADLINE.items():
         style = "bold cyan" if key == "balanced_accuracy" else ""
         found = words.interval(metrics["intervals"].get(key))
-        table.add_row(
+        rows.add_row(
             Text(name, style), Text(words.number(metrics[key], 3), style), Text(found, "dim")
         )
-    return table
+    return rows
 
 
 def _print_controls(console: Console, metrics: Mapping[str, Any]) -> None:
     if not metrics["controls"]:
-        _show(console, Text(f"\n{words.NO_CONTROLS}", "yellow"))
+        show(console, Text(f"\n{words.NO_CONTROLS}", "yellow"))
         _print_sentences(console, words.inside_sentences(metrics))
         return
-    _heading(console, "Controls: balanced accuracy on the same images")
-    table = _table("sees only", "", "", "model above it by", "")
+    heading(console, "Controls: balanced accuracy on the same images")
+    rows = table("sees only", "", "", "model above it by", "")
     for control in metrics["controls"].values():
         above = control["above"]
-        table.add_row(
+        rows.add_row(
             Text(words.control_label(control)),
             Text(words.number(control["balanced_accuracy"])),
             Text(words.interval(control.get("interval")), "dim"),
             Text(f"{above['difference']:+.2f}"),
             Text(words.interval(above, dash=" to "), "dim"),
         )
-    _show(console, table)
-    _show(console, Text(words.left_sentence(metrics), "bold"))
+    show(console, rows)
+    show(console, Text(words.left_sentence(metrics), "bold"))
     _print_sentences(console, [*words.source_sentences(metrics), *words.inside_sentences(metrics)])
 
 
 def _print_members(console: Console, metrics: Mapping[str, Any]) -> None:
     if "members" not in metrics:
         return
-    _heading(console, "Each member alone: balanced accuracy on the same images")
-    table = _table("member", "", "", "ensemble above it by", "")
+    heading(console, "Each member alone: balanced accuracy on the same images")
+    members = table("member", "", "", "ensemble above it by", "")
     for name, member in metrics["members"].items():
         above = member["above"]
-        table.add_row(
+        members.add_row(
             Text(name),
             Text(words.number(member["balanced_accuracy"])),
             Text(words.interval(member["interval"]), "dim"),
             Text(f"{above['difference']:+.2f}"),
             Text(words.interval(above, dash=" to "), "dim"),
         )
-    _show(console, table)
-    _show(console, Text(words.members_sentence(metrics), "bold"))
+    show(console, members)
+    show(console, Text(words.members_sentence(metrics), "bold"))
 
 
 def _print_sentences(console: Console, sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        _show(console, Text(sentence))
+        show(console, Text(sentence))
 
 
 def _class_table(metrics: Mapping[str, Any]) -> rich.table.Table:
     """Returns two lines a class: the figures, and beneath them their intervals."""
-    table = _table("", "", "recall", "precision", "specif.", "F1", "AUROC")
+    rows = table("", "", "recall", "precision", "specif.", "F1", "AUROC")
     for name, figures in metrics["per_class"].items():
         ends = {
             key: words.interval(metrics["intervals"].get(f"per_class.{name}.{key}"))
             for key in ("recall", "auroc")
         }
         values = (figures[key] for key in ("recall", "precision", "specificity", "f1", "auroc"))
-        table.add_row(
+        rows.add_row(
             Text(name, "bold"),
             Text(words.counted(figures["n_images"], "image")),
             *(Text(words.number(value)) for value in values),
         )
-        table.add_row(
+        rows.add_row(
             "",
             Text(words.counted(figures["n_patients"], "patient"), "dim"),
             *(Text(text, "dim") for text in (ends["recall"], "", "", "", ends["auroc"])),
         )
-    return table
+    return rows
 
 
 def _print_legend(console: Console, metrics: Mapping[str, Any]) -> None:
     legend = words.interval_legend(metrics)
     if legend:
-        _show(console, Text(legend, "dim"))
+        show(console, Text(legend, "dim"))
     if words.has_few(metrics):
-        _show(console, Text(f"{words.FEW_MARK} {words.FEW_WORDS}.", "yellow"))
+        show(console, Text(f"{words.FEW_MARK} {words.FEW_WORDS}.", "yellow"))
 
 
-def _confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> rich.table.Table:
+def confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> rich.table.Table:
     """Returns the matrix; its columns are numbered where their names would not fit."""
     columns = [max(len(name), 6) + INDENT for name in classes]
     named = max(map(len, classes)) + sum(columns) <= MATRIX_WIDTH
     numbered = [f"{i} {name}" for i, name in enumerate(classes, start=1)]
     heads = classes if named else [str(i) for i in range(1, len(classes) + 1)]
-    table = _table("", *heads)
+    rows = table("", *heads)
     for i, counts in enumerate(matrix):
         cells = [Text(str(n), "bold" if i == j else "") for j, n in enumerate(counts)]
-        table.add_row(Text(classes[i] if named else numbered[i]), *cells)
-    return table
+        rows.add_row(Text(classes[i] if named else numbered[i]), *cells)
+    return rows
 
 
-def _note_list(notes: Sequence[str]) -> rich.table.Table:
+def note_list(notes: Sequence[str]) -> rich.table.Table:
+    """Returns the notes as a table, a mark before each."""
     table = rich.table.Table.grid(padding=(0, 1))
     for note in notes:
         table.add_row(Text("!", "bold yellow"), Text(note))
@@ -186,13 +188,14 @@ def run_files(run_folder: pathlib.Path) -> dict[str, str]:
     }
 
 
-def _print_files(console: Console, files: Mapping[str, str]) -> None:
-    _heading(console, "Files")
+def print_files(console: Console, files: Mapping[str, str]) -> None:
+    """Prints where files are; paths and commands are never broken."""
+    heading(console, "Files")
     for name, line in files.items():
         console.print(Text.assemble(" " * INDENT, (f"{name:<12}", "dim"), line), soft_wrap=True)
 
 
-def _table(*heads: str) -> rich.table.Table:
+def table(*heads: str) -> rich.table.Table:
     """Returns an empty table: names to the left, figures to the right, no lines."""
     table = rich.table.Table(
         box=None,
@@ -207,10 +210,12 @@ def _table(*heads: str) -> rich.table.Table:
     return table
 
 
-def _heading(console: Console, text: str) -> None:
+def heading(console: Console, text: str) -> None:
+    """Prints a heading, an empty line above it."""
     console.print()
     console.print(Text(text, "bold"), width=MAX_WIDTH)
 
 
-def _show(console: Console, content: rich.table.Table | Text) -> None:
+def show(console: Console, content: rich.table.Table | Text) -> None:
+    """Prints a table or a text, indented."""
     console.print(rich.padding.Padding(content, (0, 0, 0, INDENT)), width=MAX_WIDTH)

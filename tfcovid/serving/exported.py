@@ -1,6 +1,7 @@
 """The classifier as others run it: image bytes in, calibrated probabilities out."""
 
 import pathlib
+import re
 from collections.abc import Sequence
 
 import keras
@@ -22,7 +23,7 @@ class ExportedClassifier(tf.Module):
       model: a float32 classifier that gives logits [batch, 1 or num_classes].
       preprocessing: from bytes to the network's input.
       classes: names in the order of the probabilities.
-      factor: what logits are multiplied by, float32, > 0.
+      factor: what logits are multiplied by, float32 [] or [num_outputs], > 0.
       offset: what is then added, float32 [num_outputs].
       positive: the class that the threshold is for.
       threshold: the positive class is decided from this probability on, and below it the largest
@@ -37,7 +38,7 @@ class ExportedClassifier(tf.Module):
         *,
         preprocessing: Preprocessing,
         classes: tuple[str, ...],
-        factor: np.float32,
+        factor: np.float32 | np.ndarray,
         offset: np.ndarray,
         positive: str,
         threshold: float | None,
@@ -78,11 +79,15 @@ class ExportedClassifier(tf.Module):
         outputs = {
             "probabilities": probs,
             "labels": self.classes,
-            "decision": tf.gather(self.classes, self.decide(probs)),
+            "decision": self.decision(probs),
         }
         if self.preprocessing.chain != "plain":
             outputs["lungs_found"] = found
         return outputs
+
+    def decision(self, probs):
+        """Returns what is decided of each image, string [batch]."""
+        return tf.gather(self.classes, self.decide(probs))
 
     def probabilities(self, inputs):
         """Returns float32 [batch, num_classes] from the network's input."""
@@ -99,6 +104,71 @@ class ExportedClassifier(tf.Module):
         largest_other = tf.argmax(tf.where(of_class, -1.0, probs), axis=-1)
         reached = probs[:, self.positive] >= self.threshold
         return tf.where(reached, tf.constant(self.positive, tf.int64), largest_other)
+
+
+class ExportedFindings(ExportedClassifier):
+    """The SavedModel of a task whose images have several findings, perhaps beside a class.
+
+    Args:
+      model: a float32 network that gives logits [batch, num_outputs].
+      preprocessing: from bytes to the network's input.
+      classes: names in the order of the outputs: of exclusive classes, then of findings.
+      factor: what logits are multiplied by, float32 [num_outputs], > 0.
+      offset: what is then added, float32 [num_outputs].
+      thresholds: a finding is decided from this probability on, one a finding.
+      num_exclusive: how many classes there are, 0 or more than one.
+      weights: probabilities of classes are multiplied by these before they are compared, or None.
+      none: what is decided where no finding reaches its threshold.
+      separators: what stands between two findings, and between class and findings.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        preprocessing: Preprocessing,
+        classes: tuple[str, ...],
+        factor: np.ndarray,
+        offset: np.ndarray,
+        thresholds: Sequence[float],
+        num_exclusive: int = 0,
+        weights: Sequence[float] | None = None,
+        none: str,
+        separators: tuple[str, str],
+    ):
+        super().__init__(
+            model,
+            preprocessing=preprocessing,
+            classes=classes,
+            factor=factor,
+            offset=offset,
+            positive=classes[0],
+            threshold=None,
+            weights=weights,
+        )
+        self.thresholds = tf.constant(thresholds, tf.float32)
+        self.num_exclusive, self.none, self.separators = num_exclusive, none, separators
+
+    def probabilities(self, inputs):
+        """Returns float32 [batch, num_outputs] from the network's input."""
+        logits = self.model(inputs, training=False) * self.factor + self.offset
+        findings = tf.sigmoid(logits[:, self.num_exclusive :])
+        if not self.num_exclusive:
+            return findings
+        return tf.concat([tf.nn.softmax(logits[:, : self.num_exclusive]), findings], axis=-1)
+
+    def decision(self, probs):
+        """Returns what is decided of each image, string [batch]: as its label is written."""
+        between, beside = self.separators
+        reached = probs[:, self.num_exclusive :] >= self.thresholds
+        names = tf.strings.join([between, self.classes[self.num_exclusive :]])
+        joined = tf.strings.reduce_join(tf.where(reached, names, ""), axis=-1)
+        skipped = tf.strings.regex_replace(joined, "^" + re.escape(between), "")
+        found = tf.where(tf.reduce_any(reached, axis=-1), skipped, self.none)
+        if not self.num_exclusive:
+            return found
+        chosen = tf.gather(self.classes, self.decide(probs[:, : self.num_exclusive]))
+        return tf.strings.join([chosen, found], beside)
 
 
 def save_exported(module: ExportedClassifier, folder: pathlib.Path) -> None:

@@ -27,7 +27,7 @@ class PhaseBoard(keras.callbacks.Callback):
       augmented: uint8-range images [n, size, size, 1] as the network gets them,
         drawn once as a grid, before normalisation.
       draw_confusion: from counts [num_classes, num_classes] (rows the truth)
-        to an RGB picture uint8 [h, w, 3]; called at each epoch's end.
+        to an RGB picture uint8 [h, w, 3]; called at each epoch's end; None draws none.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class PhaseBoard(keras.callbacks.Callback):
         folder: pathlib.Path,
         *,
         augmented: np.ndarray,
-        draw_confusion: Callable[[np.ndarray], np.ndarray],
+        draw_confusion: Callable[[np.ndarray], np.ndarray] | None,
     ):
         super().__init__()
         self.folder = folder
@@ -69,9 +69,10 @@ class PhaseBoard(keras.callbacks.Callback):
                     name = key.removeprefix("val_")
                     if key == prefix + name:
                         tf.summary.scalar(f"epoch/{name}", float(value))
-        with self.validation.as_default(step=epoch + 1):
-            picture = self.draw_confusion(validation_confusion(self.model))
-            tf.summary.image("confusion matrix", picture[None])
+        if self.draw_confusion is not None:
+            with self.validation.as_default(step=epoch + 1):
+                picture = self.draw_confusion(validation_confusion(self.model))
+                tf.summary.image("confusion matrix", picture[None])
         self.train.flush()
         self.validation.flush()
 

@@ -1,7 +1,7 @@
 """The test split on TensorBoard: figures, pictures, precision-recall curves, hyperparameters."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +14,7 @@ PR_THRESHOLDS = 201
 def write_final_summaries(
     folder: pathlib.Path,
     *,
-    labels: np.ndarray,
-    probs: np.ndarray,
-    classes: Sequence[str],
+    scored: Mapping[str, tuple[np.ndarray, np.ndarray]],
     scalars: Mapping[str, float],
     pictures: Mapping[str, np.ndarray],
     hparams: Mapping[str, bool | int | float | str],
@@ -27,9 +25,8 @@ def write_final_summaries(
 
     Args:
       folder: RUN/tensorboard/test; made.
-      labels: class indices int [n].
-      probs: calibrated probabilities float [n, num_classes].
-      classes: names in the order of the probabilities.
+      scored: by class or finding, whether an image has it, bool [n], and its calibrated
+        probability, float [n].
       scalars: figures by name.
       pictures: uint8 [h, w, 3] by name.
       hparams: what was asked, by flag.
@@ -41,9 +38,7 @@ def write_final_summaries(
             tf.summary.scalar(f"test/{name}", value)
         for name, picture in pictures.items():
             tf.summary.image(f"test/{name}", picture[None])
-        for index, name in enumerate(classes):
-            curve = pr_curve.pb(
-                f"test/{name}", labels == index, probs[:, index], num_thresholds=PR_THRESHOLDS
-            )
+        for name, (has, probs) in scored.items():
+            curve = pr_curve.pb(f"test/{name}", has, probs, num_thresholds=PR_THRESHOLDS)
             tf.summary.experimental.write_raw_pb(curve.SerializeToString())
     writer.close()

@@ -1,4 +1,4 @@
-"""AdamW under warm-up and cosine decay, with loss scaling where float16 needs it."""
+"""AdamW under warm-up and its schedule, with loss scaling where float16 needs it."""
 
 import keras
 
@@ -15,6 +15,7 @@ def build_optimizer(
     warmup_steps: int,
     precision: str,
     initial_loss_scale: float,
+    schedule: str = "cosine",
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of one phase.
 
@@ -25,14 +26,17 @@ def build_optimizer(
       warmup_steps: steps of linear warm-up, fewer than total_steps.
       precision: name of the Keras dtype policy; 'mixed_float16' adds loss scaling.
       initial_loss_scale: first factor of the dynamic loss scale.
+      schedule: 'cosine', or 'plateau', whose rate is a variable that `plateau.WarmUpThenPlateau`
+        moves.
 
     Returns:
-      AdamW, wrapped in a LossScaleOptimizer under mixed_float16.
+      AdamW, which with a weight_decay of 0 is Adam; wrapped in a LossScaleOptimizer under
+      mixed_float16.
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101 (AdamW) and arXiv:1608.03983 (cosine).
     """
     optimizer = keras.optimizers.AdamW(
-        learning_rate=warmup_cosine(learning_rate, total_steps, warmup_steps),
+        learning_rate=SCHEDULES[schedule](learning_rate, total_steps, warmup_steps),
         weight_decay=weight_decay,
     )
     optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED_VARIABLES))
@@ -55,3 +59,10 @@ def warmup_cosine(
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
+
+
+SCHEDULES = {
+    "cosine": warmup_cosine,
+    "plateau": lambda learning_rate, total_steps, warmup_steps: learning_rate,
+}
+"""How the learning rate goes, by --schedule."""

@@ -10,10 +10,12 @@ import rich.console
 import tensorflow as tf
 
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
+from tfcovid.metrics.block_log_loss import BlockLogLoss, MeanAuroc
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
 from tfcovid.training.callbacks import PhaseBoard, StopOnNonFiniteLoss
 from tfcovid.training.checkpointing import SELECTION_FIGURE, BestModel
 from tfcovid.training.optimizer import build_optimizer
+from tfcovid.training.plateau import WarmUpThenPlateau
 from tfcovid.training.progress import ProgressBar
 
 
@@ -74,6 +76,9 @@ class TrainingPlan:
     Attributes:
       loss: from logits, with reduction 'sum_over_batch_size'.
       num_classes: classes of the task; a two-class task has one logit.
+      blocks: where an image has several labels, of each block its number of outputs and whether
+        they exclude each other; empty for one class an image.
+      schedule: 'cosine' or 'plateau'.
       batch_size: images a step.
       steps_per_epoch: steps that show each training image once.
       weight_decay: of AdamW.
@@ -95,6 +100,13 @@ class TrainingPlan:
     precision: str
     initial_loss_scale: float
     jit_compile: bool
+    blocks: tuple[tuple[int, bool], ...] = ()
+    schedule: str = "cosine"
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of linear warm-up in each phase."""
+        return round(self.warmup_epochs * self.steps_per_epoch)
 
 
 def run_phase(
@@ -107,7 +119,7 @@ def run_phase(
     best: BestModel,
     board_folder: pathlib.Path,
     augmented: np.ndarray,
-    draw_confusion: Callable[[np.ndarray], np.ndarray],
+    draw_confusion: Callable[[np.ndarray], np.ndarray] | None,
     console: rich.console.Console,
 ) -> dict[str, list]:
     """Trains one phase and returns its history, a list an epoch for each figure.
@@ -142,6 +154,7 @@ def run_phase(
             StopOnNonFiniteLoss(),
             best,
             *early_stopping(plan.patience),
+            *SCHEDULE_CALLBACKS[plan.schedule](phase, plan),
             PhaseBoard(
                 board_folder / phase.name,
                 augmented=augmented,
@@ -150,6 +163,14 @@ def run_phase(
         ],
     )
     return history.history
+
+
+SCHEDULE_CALLBACKS: dict[str, Callable[[Phase, TrainingPlan], list[keras.callbacks.Callback]]] = {
+    "cosine": lambda phase, plan: [],
+    "plateau": lambda phase, plan: [
+        WarmUpThenPlateau(learning_rate=phase.learning_rate, warmup_steps=plan.warmup_steps)
+    ],
+}
 
 
 def early_stopping(patience: int) -> list[keras.callbacks.Callback]:
@@ -166,20 +187,30 @@ def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan) -> None:
             learning_rate=phase.learning_rate,
             weight_decay=plan.weight_decay,
             total_steps=phase.epochs * plan.steps_per_epoch,
-            warmup_steps=round(plan.warmup_epochs * plan.steps_per_epoch),
+            warmup_steps=plan.warmup_steps,
             precision=plan.precision,
             initial_loss_scale=plan.initial_loss_scale,
+            schedule=plan.schedule,
         ),
         loss=plan.loss,
-        metrics=training_metrics(plan.num_classes),
+        metrics=training_metrics(plan.num_classes, plan.blocks),
         jit_compile=plan.jit_compile,
         # build_optimizer has wrapped it where needed, with the initial scale asked for.
         auto_scale_loss=False,
     )
 
 
-def training_metrics(num_classes: int) -> Sequence[keras.metrics.Metric]:
-    """Returns the figures of each epoch; they ignore the training weights."""
+def training_metrics(
+    num_classes: int, blocks: Sequence[tuple[int, bool]] = ()
+) -> Sequence[keras.metrics.Metric]:
+    """Returns the figures of each epoch; they ignore the training weights.
+
+    Args:
+      num_classes: of a task of one class an image.
+      blocks: of one of several labels, as in TrainingPlan; empty for one class.
+    """
+    if blocks:
+        return [BlockLogLoss(blocks=blocks), MeanAuroc(blocks=blocks)]
     accuracy = (
         keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)  # of a logit, not a probability
         if num_classes == 2

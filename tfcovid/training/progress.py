@@ -14,6 +14,7 @@ EPOCH_FIGURES = (
     ("val_loss", "validation loss"),
     ("val_macro_log_loss", "macro log-loss"),
     ("val_balanced_accuracy", "balanced accuracy"),
+    ("val_mean_auroc", "mean AUROC"),
 )
 
 

@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -141,9 +142,23 @@ def prediction_table(
       probs: float [n, num_classes].
       decisions: class indices int [n].
     """
+    return named_prediction_table(manifest, classes, probs, np.asarray(classes)[decisions])
+
+
+def named_prediction_table(
+    manifest: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, decided: np.ndarray
+) -> pd.DataFrame:
+    """Returns predictions.csv, as `prediction_table`, from decisions in words.
+
+    Args:
+      manifest: the rows that were scored, with the manifest's columns.
+      classes: names in the order of the probabilities.
+      probs: float [n, num_outputs].
+      decided: what was decided of each image, as its label is written, [n].
+    """
     identity = ["image", "path", "patient_id", "group_id", "source", "label"]
     table = manifest[identity].reset_index(drop=True)
-    table["decision"] = np.asarray(classes)[decisions]
+    table["decision"] = decided
     for index, name in enumerate(classes):
         table[f"prob_{name}"] = probs[:, index]
     return table

@@ -20,6 +20,7 @@ from tfcovid.data.sources.image_tree import (
     unique_ids,
 )
 from tfcovid.data.sources.options import SourceOptions
+from tfcovid.data.sources.pathologies import NO_FINDING, checked_pathologies, findings_of
 from tfcovid.data.sources.patients import (
     fill_patients,
     in_several_sources,
@@ -28,14 +29,33 @@ from tfcovid.data.sources.patients import (
     with_source,
     years_of,
 )
-from tfcovid.data.sources.reading import TEXT, Category, Reading, aside, listing, read_table
+from tfcovid.data.sources.reading import (
+    TEXT,
+    Category,
+    Finding,
+    Reading,
+    aside,
+    listing,
+    read_table,
+)
 
-OUR_COLUMNS = ("image", "path", "finding", "patient_id", "source", "view", "sex", "age", "split")
-PLACES = ("path", "image")
+OUR_COLUMNS = (
+    "image",
+    "path",
+    "finding",
+    "pathologies",
+    "patient_id",
+    "source",
+    "view",
+    "sex",
+    "age",
+    "split",
+)
+PLACES, LABELS = ("path", "image"), ("finding", "pathologies")
 
 
 def recognise(root: str | os.PathLike[str]) -> bool:
-    """Returns whether a folder holds one CSV only, with a finding and an image in our names."""
+    """Returns whether a folder holds one CSV only, with a label and an image in our names."""
     tables = sorted(pathlib.Path(root).glob("*.csv"))
     if len(tables) != 1:
         return False
@@ -44,7 +64,7 @@ def recognise(root: str | os.PathLike[str]) -> bool:
             header = next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
-    return "finding" in header and any(place in header for place in PLACES)
+    return all(any(name in header for name in names) for names in (LABELS, PLACES))
 
 
 def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
@@ -54,17 +74,20 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
       root: the folder that the table's paths are relative to.
       options: `table` is the CSV, None takes the only one in `root`; `columns` gives its name of
         each of our columns OUR_COLUMNS, the same where it gives none; `label_names` and `patients`
-        are read too. A finding and a path (or an image, then the path) are required.
+        are read too. A finding (or pathologies, ChestX-ray14's labels joined by "|") and a path
+        (or an image, then the path) are required.
 
     Returns:
       The reading. The source is the name of the root folder where neither the table nor the
-      patients table names one; patient ids start with it. A finding is missing where the cell is
-      empty. Files beside the listed ones that are images by their name are rejected.
+      patients table names one; patient ids start with it. A finding is that of the pathologies
+      where its own cell is empty, and missing where both are. Files beside
+      the listed ones that are images by their name are rejected.
 
     Raises:
       ValueError: if the folder, the table, a column or every image is missing; if `columns` names a
         column that is none of ours; if a path leads out of the folder; if an image id stands at two
-        paths; if a label says no finding; if a split or an age is none.
+        paths; if a label says no finding, or Normal beside pathologies; if a split or an age is
+        none.
     """
     root = checked_root(root)
     path = _table_path(root, options.table)
@@ -73,6 +96,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
     findings = class_findings(
         list(table["finding"].dropna().unique()), options, f"{path}: column finding"
     )
+    pathologies = checked_pathologies(table["pathologies"], "pathologies", path)
     source = root.resolve().name
     patients = with_source(table["patient_id"], table["source"].fillna(source))
     several = in_several_sources(table["patient_id"], table["source"].fillna(source))
@@ -80,7 +104,8 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
         {
             "image": _images(table, paths, path),
             "path": paths,
-            "finding": table["finding"].map(findings).astype(TEXT),
+            "finding": _findings(table["finding"].map(findings).astype(TEXT), pathologies, path),
+            "pathologies": pathologies,
             "official_split": _official_split(table["split"], path),
             "patient_id": merged_patients(paths, patients),
             "source": table["source"],
@@ -145,8 +170,9 @@ def _our_columns(path: pathlib.Path, columns: Mapping[str, str]) -> pd.DataFrame
     table = read_table(path, required=list(columns.values()))
     theirs = {ours: columns.get(ours, ours) for ours in OUR_COLUMNS}
     there = {ours: name for ours, name in theirs.items() if name in table}
-    if "finding" not in there or not any(place in there for place in PLACES):
-        wanted = "finding" if "finding" not in there else "path (or image)"
+    labelled = any(label in there for label in LABELS)
+    if not labelled or not any(place in there for place in PLACES):
+        wanted = "path (or image)" if labelled else "finding"
         raise ValueError(
             f"{path}: expected a column {wanted}. Received: {', '.join(table.columns)}; say what "
             f"it is called with --columns={wanted.split()[0]}:NAME."
@@ -157,6 +183,20 @@ def _our_columns(path: pathlib.Path, columns: Mapping[str, str]) -> pd.DataFrame
             for ours in OUR_COLUMNS
         }
     )
+
+
+def _findings(findings: pd.Series, pathologies: pd.Series, path: pathlib.Path) -> pd.Series:
+    """Returns the findings, those that are missing from the pathologies."""
+    # COVID-19 with No Finding is no contradiction: a patient may be ill and his film clear.
+    normal = findings.eq(str(Finding.NORMAL)).fillna(False).astype(bool)
+    wrong = normal & pathologies.notna() & pathologies.ne(NO_FINDING)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{path}: row {row + 1}: expected {NO_FINDING} or nothing beside {Finding.NORMAL}. "
+            f"Received: {pathologies.iloc[row]}."
+        )
+    return findings.fillna(findings_of(pathologies))
 
 
 def _paths(table: pd.DataFrame, path: pathlib.Path) -> pd.Series:

@@ -12,11 +12,11 @@ import pandas as pd
 
 from tfcovid.data.sources.image_tree import LINK_OUT, checked_root, files_below, joined, not_images
 from tfcovid.data.sources.options import SourceOptions
+from tfcovid.data.sources.pathologies import NO_FINDING, checked_pathologies, findings_of
 from tfcovid.data.sources.patients import fill_patients
 from tfcovid.data.sources.reading import (
     TEXT,
     Category,
-    Finding,
     Reading,
     aside,
     listing,
@@ -32,24 +32,6 @@ DECLARED = "one hospital, the NIH Clinical Center; labels mined from reports by 
 IMAGE, LABELS, PATIENT = "Image Index", "Finding Labels", "Patient ID"
 AGE, VIEW, SEXES = "Patient Age", "View Position", ("Patient Gender", "Patient Sex")
 
-NO_FINDING = "No Finding"
-PNEUMONIA = "Pneumonia"
-PATHOLOGIES = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Effusion",
-    "Infiltration",
-    "Mass",
-    "Nodule",
-    PNEUMONIA,
-    "Pneumothorax",
-    "Consolidation",
-    "Edema",
-    "Emphysema",
-    "Fibrosis",
-    "Pleural_Thickening",
-    "Hernia",
-)
 OLDEST_YEARS = 120
 # The first table writes "058Y", "011M", "013D", the second one years.
 PER_YEAR = {"Y": 1.0, "M": 12.0, "D": 365.25}
@@ -88,7 +70,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
         {
             "image": names,
             "path": names.map(files).fillna("images/" + names),
-            "pathologies": _pathologies(table[LABELS], path),
+            "pathologies": checked_pathologies(table[LABELS], LABELS, path),
             "official_split": official,
             "patient_id": f"{SOURCE}:" + table[PATIENT].str.replace(r"^0+(?=\d)", "", regex=True),
             "view": table[VIEW],
@@ -96,9 +78,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
             "age": _years(table[AGE]),
         }
     )
-    rows["finding"] = rows["pathologies"].map(
-        {cell: _finding(cell) for cell in rows["pathologies"].dropna().unique()}
-    )
+    rows["finding"] = findings_of(rows["pathologies"])
     found = names.isin(list(files))
     if not found.any():
         raise ValueError(
@@ -164,32 +144,6 @@ def _files(root: pathlib.Path) -> tuple[dict[str, str], dict[str, str]]:
                 if why:
                     others[path] = why
     return files, others
-
-
-def _pathologies(cells: pd.Series, path: pathlib.Path) -> pd.Series:
-    """Returns the checked labels of each image, missing where the cell is empty."""
-    for cell in cells.dropna().unique():
-        labels = cell.split("|")
-        unknown = [label for label in labels if label not in (NO_FINDING, *PATHOLOGIES)]
-        row = int(cells.eq(cell).argmax()) + 1
-        if unknown:
-            raise ValueError(
-                f"{path}: column {LABELS}, row {row}: expected {', '.join(PATHOLOGIES)}, joined by "
-                f"|, or {NO_FINDING}. Received: {', '.join(unknown) or '(empty)'}."
-            )
-        if NO_FINDING in labels and len(labels) > 1:
-            raise ValueError(
-                f"{path}: column {LABELS}, row {row}: expected {NO_FINDING} alone. "
-                f"Received: {cell}."
-            )
-    return cells
-
-
-def _finding(pathologies: str) -> str:
-    labels = pathologies.split("|")
-    if NO_FINDING in labels:
-        return str(Finding.NORMAL)
-    return str(Finding.PNEUMONIA if PNEUMONIA in labels else Finding.OTHER)
 
 
 def _sex(table: pd.DataFrame, path: pathlib.Path) -> pd.Series:

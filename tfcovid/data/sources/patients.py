@@ -80,7 +80,7 @@ def listed_once(
       listed_as: the patients as the table lists them, indexed like `rows`.
 
     Returns:
-      The first row of each file, each cell the first that is known, the finding missing where two
+      The first row of each file, each cell the first that is known, a label missing where two
       rows contradict each other; the rejected rows, with the reason; lines for the user.
     """
     again = rows["path"].duplicated()
@@ -98,8 +98,9 @@ def listed_once(
         dtype=TEXT,
     )
     one = rows.groupby("path", sort=False).first().reset_index()[list(rows.columns)]
-    unlike = rows.groupby("path")["finding"].nunique().gt(1)
-    one["finding"] = one["finding"].mask(one["path"].map(unlike))
+    for label in [name for name in ("finding", "pathologies") if name in rows]:
+        unlike = rows.groupby("path")[label].nunique().gt(1)
+        one[label] = one[label].mask(one["path"].map(unlike))
     notes = [f"{int(again.sum())} rows list a file again and are left out."]
     shared = rows["path"].duplicated(keep=False) & listed_as.notna()
     ids = listed_as[shared].groupby(rows.loc[shared, "path"])

@@ -16,9 +16,9 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.classifiers.asked import Asked, Fitted
 from tfcovid.experiment.classifiers.single import fit_single
+from tfcovid.experiment.heads import build_loss
 from tfcovid.experiment.imbalance import training_counts
 from tfcovid.experiment.inputs import choose_preprocessing
-from tfcovid.experiment.network import build_loss
 from tfcovid.models.ensemble import MeanProbability, build_ensemble
 from tfcovid.training import run_record, runtime
 from tfcovid.training.combining import Combined, fit_member_weights, fit_stacking

@@ -18,8 +18,8 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison.pool import Part, Pool
 from tfcovid.experiment.decisions import choose_rule
+from tfcovid.experiment.heads import build_loss
 from tfcovid.experiment.imbalance import effective_prior, stream_weights, training_counts
-from tfcovid.experiment.network import build_loss
 from tfcovid.metrics.calibration import probabilities_from_logits
 from tfcovid.metrics.classification import classification_metrics
 from tfcovid.metrics.decision import ChosenRule

@@ -149,7 +149,7 @@ def refuse_seen_images(system: System, pool: Pool) -> None:
     """
     if not system.path.is_dir():
         return
-    manifest = read_manifest(RunFolder(system.path).manifest)
+    manifest = read_manifest(RunFolder(system.path).manifest, every_label=False)
     seen = manifest[manifest["split"] != "test"]
     frame = pool.dataset.frame
     known = frame["sha256"].isin(seen["sha256"].dropna()) | frame["patient_id"].isin(

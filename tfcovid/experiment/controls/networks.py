@@ -13,6 +13,7 @@ import rich.console
 
 from flags import choices
 from tfcovid.console import say
+from tfcovid.data.blocks import Block
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
@@ -85,6 +86,7 @@ def told_by_source(dataset: Dataset) -> Dataset | None:
     return dataclasses.replace(
         dataset,
         classes=sources,
+        blocks=(Block("source", sources, True),),
         frame=frame.assign(split=split),
         labels=numbers.fillna(0).to_numpy(np.int32),
     )

@@ -1,0 +1,1 @@
+"""Runs of tasks whose images have several findings: rule, figures, controls, page."""
