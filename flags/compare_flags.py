@@ -87,6 +87,21 @@ FINETUNE_SEEDS = absl_flags.DEFINE_integer(
     "Trainings of each cell of --finetune; the probabilities are averaged over them.",
 )
 
+OF_COMPARISON = (
+    "task",
+    "data",
+    "split",
+    "test_fraction",
+    "validation_fraction",
+    "image_size",
+    "view",
+    "calibration",
+    "operating_point",
+    "seed",
+    "controls",
+)
+"""What a preset says in vain here: the comparison has one answer for all methods."""
+
 USED = (
     TASKS,
     LOSSES,
@@ -249,16 +264,17 @@ def chosen_presets(patterns: Sequence[str]) -> tuple[str, ...]:
 
 
 def one_of_each(names: Sequence[str]) -> list[str]:
-    """Returns the names without presets that differ from an earlier one in the task alone.
+    """Returns the names without presets that differ from an earlier one in nothing of their own.
 
-    A comparison asks for tasks of its own. Presets of several labels an image are left out too.
+    Presets of several findings an image are left out too: a comparison has no figures of them.
     """
     kept: dict[str, str] = {}
     for name in names:
         given = preset_values(name)
-        task = choices.Task(given.pop("task"))
+        task = choices.Task(given["task"])
+        own = {flag: value for flag, value in given.items() if flag not in OF_COMPARISON}
         if not task.has_findings:
-            kept.setdefault(json.dumps(given, sort_keys=True), name)
+            kept.setdefault(json.dumps(own, sort_keys=True), name)
     return list(kept.values())
 
 

@@ -19,7 +19,6 @@ _EVERY_PRESET = (
     "imbalance",
     "data",
     "split",
-    "test_fraction",
     "validation_fraction",
     "image_size",
     "preprocessing",
@@ -45,12 +44,20 @@ _EVERY_PRESET = (
     "seed",
     "controls",
 )
+_OF_PATIENT_SPLIT = ("test_fraction",)
 _OF_FOCAL = ("focal_gamma", "focal_alpha")
 _OF_NETWORK = ("backbone", "classifier")
 _OF_ENSEMBLE = ("members", "combine")
 _OF_TRAINING = ("epochs", "learning_rate")
 
-DECIDING_FLAGS = (*_EVERY_PRESET, *_OF_FOCAL, *_OF_NETWORK, *_OF_ENSEMBLE, *_OF_TRAINING)
+DECIDING_FLAGS = (
+    *_EVERY_PRESET,
+    *_OF_PATIENT_SPLIT,
+    *_OF_FOCAL,
+    *_OF_NETWORK,
+    *_OF_ENSEMBLE,
+    *_OF_TRAINING,
+)
 """Every flag that decides the result of a run, and that some preset therefore names."""
 
 
@@ -61,7 +68,9 @@ def named_flags(given: Mapping[str, str]) -> set[str]:
       given: what it gives, flag to text.
     """
     names = {*_EVERY_PRESET, *(_OF_ENSEMBLE if "members" in given else _OF_NETWORK)}
-    if given.get("loss") == "focal":
+    if given.get("split") == choices.Split.PATIENT:
+        names |= {*_OF_PATIENT_SPLIT}
+    if given.get("loss") == choices.Loss.FOCAL:
         names |= {*_OF_FOCAL}
     if given.get("classifier") != choices.Classifier.BOOSTED_TREES:
         names |= {*_OF_TRAINING}
