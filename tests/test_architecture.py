@@ -18,6 +18,7 @@ PARTS = {
     "tfcovid.metrics": set(),
     "tfcovid.controls": set(),
     "tfcovid.training": {
+        "tfcovid.models",
         "tfcovid.losses",
         "tfcovid.metrics",
         "tfcovid.data",

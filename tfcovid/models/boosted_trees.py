@@ -11,6 +11,7 @@ from sklearn.dummy import DummyClassifier
 
 from tfcovid.models.classifier import HEAD_LAYER
 
+_OF_NODES = ("feature", "threshold", "left", "right", "value")
 _INTEGERS = ("feature", "left", "right", "tree_output")
 
 
@@ -51,8 +52,11 @@ class BoostedTrees(keras.layers.Layer):
         """Creates the arrays, as `trees_from_sklearn` names and describes them; at zero."""
         del input_shape
         trees, nodes = self.sizes["num_trees"], self.sizes["num_nodes"]
-        shapes = dict.fromkeys(("feature", "threshold", "left", "right", "value"), (trees, nodes))
-        shapes |= {"tree_output": (trees,), "offset": (self.sizes["num_outputs"],)}
+        shapes = {
+            **dict.fromkeys(_OF_NODES, (trees, nodes)),
+            "tree_output": (trees,),
+            "offset": (self.sizes["num_outputs"],),
+        }
         for name, shape in shapes.items():
             weight = self.add_weight(
                 shape=shape,
@@ -73,7 +77,7 @@ class BoostedTrees(keras.layers.Layer):
         first = ops.arange(trees, dtype="int32") * nodes
         flat = {
             name: ops.reshape(ops.convert_to_tensor(getattr(self, name)), (-1,))
-            for name in ("feature", "threshold", "left", "right", "value")
+            for name in _OF_NODES
         }
         # Which node of its own tree an example has reached, [batch, trees]: the root is node 0.
         node = ops.zeros((ops.shape(features)[0], trees), "int32")
