@@ -87,7 +87,10 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
 def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConfig:
     operating_class = draw(st.sampled_from([None, "COVID-19", "Lung opacity"]))
     points = set(choices.OperatingPoint)
-    if operating_class is None and task.num_classes != 2:
+    if task.has_findings:
+        operating_class = None
+        points -= {choices.OperatingPoint.ARGMAX, choices.OperatingPoint.BALANCED}
+    elif operating_class is None and task.num_classes != 2:
         points = {
             choices.OperatingPoint.AUTO,
             choices.OperatingPoint.ARGMAX,
@@ -98,16 +101,22 @@ def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConf
         operating_point=draw(st.sampled_from(sorted(points))),
         operating_value=draw(_numbers(config.DecisionConfig, "operating_value")),
         operating_class=operating_class,
-        prevalence=draw(st.none() | st.floats(0.001, 0.999)),
+        prevalence=None if task.has_findings else draw(st.none() | st.floats(0.001, 0.999)),
     )
 
 
 @st.composite
 def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
-    imbalance = draw(st.sampled_from(choices.Imbalance))
+    mechanisms = set(choices.Imbalance)
+    if task.has_findings:
+        mechanisms -= {choices.Imbalance.WEIGHTED_SAMPLING}
+    imbalance = draw(st.sampled_from(sorted(mechanisms)))
     numbers: st.SearchStrategy[config.FocalAlpha]
-    if task.num_classes is None:
-        numbers = st.none()  # the data decides how many numbers there are
+    if task.num_classes is None or task is choices.Task.FINDINGS14_COVID:
+        numbers = st.none()  # the data decides how many numbers there are, or two kinds are there
+    elif task.has_findings:
+        share = st.floats(0, 1, exclude_min=True, exclude_max=True)
+        numbers = st.tuples(*[share] * task.num_classes)
     elif task.num_classes == 2:
         numbers = st.tuples(st.floats(0, 1, exclude_min=True, exclude_max=True))
     else:
@@ -130,10 +139,10 @@ def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
 
 
 @st.composite
-def model_configs(draw: st.DrawFn, image_size: int) -> config.ModelConfig:
+def model_configs(draw: st.DrawFn, image_size: int, task: choices.Task) -> config.ModelConfig:
     """Single networks, boosted trees and ensembles that take images of a size."""
     files = _PATHS.map(lambda text: pathlib.Path(text + ".weights.h5"))
-    ensemble = draw(st.booleans())
+    ensemble = draw(st.booleans()) and not task.has_findings
     weights: st.SearchStrategy[Any] = st.none() | st.sampled_from(choices.PublishedWeights)
     start = draw(weights if ensemble else weights | files)
     member_weights = tuple(draw(st.lists(files, max_size=2))) if ensemble else ()
@@ -144,7 +153,8 @@ def model_configs(draw: st.DrawFn, image_size: int) -> config.ModelConfig:
         if backbone.smallest_image_px <= image_size
         and (backbone.is_published or not isinstance(start, choices.PublishedWeights))
     )
-    kinds = sorted(choices.Classifier) if pretrained else [choices.Classifier.LINEAR]
+    trees = pretrained and not task.has_findings
+    kinds = sorted(choices.Classifier) if trees else [choices.Classifier.LINEAR]
     classifier = st.sampled_from(kinds)
     member = st.builds("{}:{}".format, st.sampled_from(backbones), classifier)
     batch_norms = set(choices.BatchNorm) - (set() if pretrained else {choices.BatchNorm.FROZEN})
@@ -164,11 +174,11 @@ def model_configs(draw: st.DrawFn, image_size: int) -> config.ModelConfig:
 def configs(draw: st.DrawFn) -> config.Config:
     """Valid configs that use every field."""
     data = draw(data_configs())
-    model = draw(model_configs(data.image_size))
+    model = draw(model_configs(data.image_size, data.task))
     loss = draw(loss_configs(data.task))
     if model.has_trees:
         loss = dataclasses.replace(loss, loss=choices.Loss.CE)
-    full = data.view is choices.View.FULL
+    full = data.view is choices.View.FULL and not data.task.has_findings
     controls = [c for c in choices.Controls if full or c is not choices.Controls.FULL]
     epochs = draw(st.integers(1, 50))
     return config.Config(

@@ -139,7 +139,7 @@ def combine(config: Config, dataset: Dataset, on_validation: np.ndarray) -> Comb
 def _soft_vote(config: Config, dataset: Dataset, on_validation: np.ndarray) -> Combined:
     del config, dataset
     layer = MeanProbability()
-    return Combined(layer, keras.ops.convert_to_numpy(layer(on_validation)), l2=np.inf)
+    return Combined(layer, keras.ops.convert_to_numpy(layer(on_validation)), spread=0.0)
 
 
 def _stacking(config: Config, dataset: Dataset, on_validation: np.ndarray) -> Combined:
