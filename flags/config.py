@@ -85,6 +85,12 @@ class Config:
                 f"--image_size={self.data.image_size}: expected {smallest} or more, because "
                 f"--backbone={self.model.backbone}"
             )
+        patch = self.model.backbone.patch_px
+        if self.data.image_size % patch:
+            raise ValueError(
+                f"--image_size={self.data.image_size}: expected a multiple of {patch}, because "
+                f"--backbone={self.model.backbone} cuts images into patches of {patch} px"
+            )
         if self.run.controls is choices.Controls.FULL and self.data.view is not choices.View.FULL:
             raise ValueError(
                 f"--controls=full with --view={self.data.view}: a network of that view is such a "

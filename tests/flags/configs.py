@@ -136,6 +136,7 @@ def configs(draw: st.DrawFn) -> config.Config:
     if isinstance(weights, choices.PublishedWeights):
         backbones = {backbone for backbone in backbones if backbone.is_published}
     backbones = {b for b in backbones if b.smallest_image_px <= data.image_size}
+    backbones = {b for b in backbones if data.image_size % b.patch_px == 0}
     batch_norms = set(choices.BatchNorm) - (
         {choices.BatchNorm.FROZEN} if weights is None else set()
     )

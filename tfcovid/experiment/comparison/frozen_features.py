@@ -21,10 +21,9 @@ from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH, contract_input
-from tfcovid.models.backbones import build_backbone
+from tfcovid.models.backbones import apply_weightless_neck, build_backbone
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import feature_model
-from tfcovid.models.necks import average_neck
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
@@ -82,8 +81,8 @@ def of_weights(name: str, path: pathlib.Path, image_size: int, view: str) -> Sys
             batch_norm="frozen",
         )
         load_backbone_weights(backbone, path)
-        # Not the network's own neck: dense layers are not in the file, and would be random.
-        return keras.Model(backbone.input, average_neck(backbone.output))
+        features = apply_weightless_neck(contract.architecture, backbone.output)
+        return keras.Model(backbone.input, features)
 
     return System(
         name=name,
