@@ -127,7 +127,8 @@ class OnBadImage(enum.StrEnum):
 class Backbone(enum.StrEnum):
     """The architectures; `tiny` is for smoke tests only.
 
-    `smallest_image_px` is the side below which one leaves no feature map.
+    `smallest_image_px` is the side below which one leaves no feature map, `patch_px` what the side
+    must be a multiple of.
     """
 
     RESNET18 = enum.auto()
@@ -141,7 +142,14 @@ class Backbone(enum.StrEnum):
     ALEXNET = enum.auto()
     SQUEEZENET = enum.auto()
     CNN19 = enum.auto()
+    VIT_BASE16 = enum.auto()
+    VIT_TINY16 = enum.auto()
     TINY = enum.auto()
+
+    @property
+    def patch_px(self) -> int:
+        """Side of the patches that a transformer cuts the image into; 1 for the others."""
+        return 16 if self in (Backbone.VIT_BASE16, Backbone.VIT_TINY16) else 1
 
     @property
     def smallest_image_px(self) -> int:
@@ -151,7 +159,8 @@ class Backbone(enum.StrEnum):
     @property
     def is_published(self) -> bool:
         """Whether there are weights that somebody has trained and published."""
-        return self not in (Backbone.CNN19, Backbone.TINY)
+        own = (Backbone.CNN19, Backbone.VIT_BASE16, Backbone.VIT_TINY16, Backbone.TINY)
+        return self not in own
 
 
 _SMALLEST_IMAGE_PX = {Backbone.ALEXNET: 63, Backbone.INCEPTION_V3: 75}

@@ -87,6 +87,12 @@ class Config:
                     f"or more, because --{'members' if self.model.members else 'backbone'}="
                     f"{','.join(self.model.members) or backbone}"
                 )
+            if self.data.image_size % backbone.patch_px:
+                raise ValueError(
+                    f"--image_size={self.data.image_size}: expected a multiple of "
+                    f"{backbone.patch_px}, because --backbone={backbone} cuts images into patches "
+                    f"of {backbone.patch_px} px"
+                )
         if self.model.has_trees and self.loss.loss is not choices.Loss.CE:
             raise ValueError(
                 f"--loss={self.loss.loss} with {choices.Classifier.BOOSTED_TREES}: trees are grown "

@@ -151,6 +151,7 @@ def model_configs(draw: st.DrawFn, image_size: int, task: choices.Task) -> confi
         backbone
         for backbone in choices.Backbone
         if backbone.smallest_image_px <= image_size
+        and image_size % backbone.patch_px == 0
         and (backbone.is_published or not isinstance(start, choices.PublishedWeights))
     )
     trees = pretrained and not task.has_findings

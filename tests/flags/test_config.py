@@ -193,7 +193,7 @@ def test_weights_of_another_format_are_refused():
         config.ModelConfig(weights=pathlib.Path("m.pth"))
 
 
-@pytest.mark.parametrize("backbone", ["tiny", "cnn19"])
+@pytest.mark.parametrize("backbone", ["tiny", "cnn19", "vit_tiny16"])
 def test_imagenet_weights_of_a_network_nobody_trained_are_refused(backbone):
     with pytest.raises(ValueError, match=f"--weights=imagenet with --backbone={backbone}"):
         config.ModelConfig(
@@ -208,6 +208,14 @@ def test_an_image_too_small_for_the_backbone_is_refused(backbone, smallest):
     expected = f"^--image_size={smallest - 1}: expected {smallest} or more, because --backbone="
     with pytest.raises(ValueError, match=expected + backbone):
         config.Config(model=model, data=config.DataConfig(image_size=smallest - 1))
+
+
+@pytest.mark.parametrize("backbone", ["vit_base16", "vit_tiny16"])
+def test_an_image_that_the_patches_of_the_backbone_do_not_fill_is_refused(backbone):
+    model = config.ModelConfig(backbone=choices.Backbone(backbone))
+    config.Config(model=model, data=config.DataConfig(image_size=48))
+    with pytest.raises(ValueError, match=f"^--image_size=56: .* multiple of 16, .*={backbone} "):
+        config.Config(model=model, data=config.DataConfig(image_size=56))
 
 
 @pytest.mark.parametrize(

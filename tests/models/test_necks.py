@@ -12,13 +12,19 @@ from hypothesis import strategies as st
 
 from tests.models.torch_parity import copy_weights, random_torch_network
 from tfcovid.models import alexnet, backbones, cnn19, vgg
-from tfcovid.models.backbones import BACKBONES, DENSE_NECKS, SMALLEST_IMAGE_PX
+from tfcovid.models.backbones import (
+    BACKBONES,
+    CLASS_TOKEN_NECKS,
+    DENSE_NECKS,
+    SMALLEST_IMAGE_PX,
+)
 from tfcovid.models.classifier import as_float32, build_classifier
 from tfcovid.models.layers import zero_kernels
 from tfcovid.models.necks import POOL_LAYER, AdaptiveAverage
 
 # Trainable parameters at 1,000 classes and three channels, as torchvision publishes them; Inception
-# v3's 27,161,264 less its auxiliary classifier of 3,326,696. Nobody has published the others.
+# v3's 27,161,264 less its auxiliary classifier of 3,326,696; vit_tiny16 as DeiT publishes DeiT-Ti.
+# Nobody has published the others.
 PUBLISHED_COUNTS = {
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
@@ -30,6 +36,8 @@ PUBLISHED_COUNTS = {
     "inception_v3": 27_161_264 - 3_326_696,
     "alexnet": 61_100_840,
     "squeezenet": 1_235_496,
+    "vit_base16": 86_567_656,
+    "vit_tiny16": 5_717_416,
 }
 OWN = {"cnn19", "tiny"}
 NEW = ("vgg19", "inception_v3", "alexnet", "squeezenet", "cnn19")
@@ -57,7 +65,8 @@ def _images(model, count=2, seed=1):
 @pytest.mark.parametrize("name", PUBLISHED_COUNTS)
 def test_a_classifier_of_1000_classes_has_the_published_number_of_parameters(name):
     with zero_kernels():
-        model = _classifier(name, num_outputs=1000, channels=3)
+        size = {"image_size": 224} if name in CLASS_TOKEN_NECKS else {}
+        model = _classifier(name, num_outputs=1000, channels=3, **size)
     assert (
         sum(v.value.shape.num_elements() for v in model.trainable_variables)
         == (PUBLISHED_COUNTS[name])

@@ -14,6 +14,7 @@ from tfcovid.models import (
     squeezenet,
     tiny,
     vgg,
+    vit,
 )
 from tfcovid.models.necks import average_neck
 
@@ -29,6 +30,8 @@ BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "alexnet": alexnet.alexnet,
     "squeezenet": squeezenet.squeezenet,
     "cnn19": cnn19.cnn19,
+    "vit_base16": vit.vit_base16,
+    "vit_tiny16": vit.vit_tiny16,
     "tiny": tiny.tiny,
 }
 
@@ -37,7 +40,10 @@ DENSE_NECKS: dict[str, Callable] = {
     "alexnet": alexnet.neck,
     "cnn19": cnn19.neck,
 }
-"""The necks of the backbones that have dense layers before the head; the others average."""
+"""The necks of the backbones that have dense layers before the head."""
+
+CLASS_TOKEN_NECKS: dict[str, Callable] = {"vit_base16": vit.neck, "vit_tiny16": vit.neck}
+"""Those of the transformers, without weights as the average that all others have."""
 
 SMALLEST_IMAGE_PX = {
     "densenet121": 29,
@@ -55,7 +61,8 @@ def build_backbone(backbone, *, image_size, channels, batch_norm="train", name="
 
     Args:
       backbone: a key of BACKBONES.
-      image_size: side of the square input, px, or None for any size.
+      image_size: side of the square input, px, or None for any size, which a transformer
+        cannot take.
       channels: number of input channels.
       batch_norm: 'train' to normalise with batch statistics while training,
         'frozen' to use the stored statistics always; no matter where there is
@@ -64,11 +71,13 @@ def build_backbone(backbone, *, image_size, channels, batch_norm="train", name="
 
     Returns:
       Model from float32 [batch, image_size, image_size, channels] to a feature
-      map [batch, height, width, features].
+      map [batch, height, width, features], of a transformer to tokens
+      [batch, tokens, features].
 
     Raises:
       ValueError: if there is no backbone of that name, the image is too small
-        for it, or batch_norm is neither 'train' nor 'frozen'.
+        for it or no multiple of a transformer's patches, batch_norm is neither
+        'train' nor 'frozen', or an extra that it needs is not installed.
     """
     if backbone not in BACKBONES:
         raise ValueError(
@@ -90,9 +99,25 @@ def apply_neck(backbone, feature_map):
 
     Args:
       backbone: a key of BACKBONES.
-      feature_map: [batch, height, width, channels].
+      feature_map: what the backbone gives.
 
     Returns:
       float32 [batch, num_features].
     """
-    return DENSE_NECKS.get(backbone, average_neck)(feature_map)
+    necks = {**DENSE_NECKS, **CLASS_TOKEN_NECKS}
+    return necks.get(backbone, average_neck)(feature_map)
+
+
+def apply_weightless_neck(backbone, feature_map):
+    """Returns features of converted weights alone: the neck if it has no weights, else the average.
+
+    Dense layers are in no weights file, and would be random.
+
+    Args:
+      backbone: a key of BACKBONES.
+      feature_map: what the backbone gives.
+
+    Returns:
+      float32 [batch, num_features].
+    """
+    return CLASS_TOKEN_NECKS.get(backbone, average_neck)(feature_map)

@@ -2,8 +2,9 @@
 
 import keras
 
+from tfcovid.models.backbones import apply_weightless_neck
 from tfcovid.models.ensemble import members_of
-from tfcovid.models.necks import POOL_LAYER, average_neck
+from tfcovid.models.necks import POOL_LAYER
 
 
 def feature_model(model):
@@ -28,17 +29,18 @@ def _feature_model(model, name):
     return keras.Model(model.input, joined, name=name)
 
 
-def averaged_features(backbone):
-    """Returns the network from the image to the average of the backbone's last feature map.
+def weightless_features(architecture, backbone):
+    """Returns the network from the image to what frozen weights alone say of it.
 
-    What frozen weights say of an image. The architecture's own neck is left out: dense layers are
-    in no weights file, and would be random.
+    The architecture's own neck is left out where it has weights: dense layers are in no weights
+    file, and would be random.
 
     Args:
-      backbone: model of `backbones.build_backbone`; it becomes the layer "backbone".
+      architecture: a key of `backbones.BACKBONES`.
+      backbone: its model; it becomes the layer "backbone".
 
     Returns:
       Model on the same variables, from the input of `backbone` to float32 [batch, num_features].
     """
     image = keras.Input(backbone.input_shape[1:], name="image")
-    return keras.Model(image, average_neck(backbone(image)), name="features")
+    return keras.Model(image, apply_weightless_neck(architecture, backbone(image)), name="features")

@@ -20,7 +20,7 @@ from tfcovid.experiment.network import build_model, describe_model
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.boosted_trees import boosted_trees_layer, build_boosted_classifier
 from tfcovid.models.classifier import as_float32
-from tfcovid.models.features import averaged_features
+from tfcovid.models.features import weightless_features
 from tfcovid.training.boosting import fit_boosted_trees
 from tfcovid.training.run_record import RunFolder
 from tfcovid.whole_file import whole_file
@@ -80,7 +80,7 @@ def fit_trees(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
         batch_norm="frozen",
     )
     start.load(backbone)
-    features_of = averaged_features(backbone)
+    features_of = weightless_features(config.model.backbone, backbone)
     say(console, f"features: {config.model.backbone}, from {start.about}; they stay as they are")
     seen = {
         split: logits_of(features_of, dataset, split, preprocessing)

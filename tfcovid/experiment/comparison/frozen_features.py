@@ -24,7 +24,7 @@ from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.experiment.pretrained import Pretrained, contract_input
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
-from tfcovid.models.features import averaged_features, feature_model
+from tfcovid.models.features import feature_model, weightless_features
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import whole_file
@@ -86,7 +86,7 @@ def of_weights(name: str, path: pathlib.Path, config: Config) -> System:
             batch_norm="frozen",
         )
         load_backbone_weights(backbone, path)
-        return averaged_features(backbone)
+        return weightless_features(contract.architecture, backbone)
 
     return System(
         name=name,
