@@ -30,8 +30,13 @@ def cropped(small_data, tmp_path_factory):
     return data, root / "run"
 
 
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+def finds_lungs(encoded):
+    return lung_crop_steps(decode_gray(encoded), 32).found
+
+
 def found_in(path):
-    return bool(lung_crop_steps(decode_gray(path.read_bytes()), 32).found)
+    return bool(finds_lungs(path.read_bytes()))
 
 
 def test_predict_says_what_predictions_csv_says_and_where_no_lungs_were_found(cropped):

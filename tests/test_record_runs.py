@@ -72,6 +72,10 @@ def test_another_image_size_and_the_stream_without_cache_are_refused(runs, tmp_p
         train_here(*arguments, "--image_size=48")
     with pytest.raises(ValueError, match="--cache=none decodes the image files again"):
         train_here(*arguments, "--cache=none")
+    with pytest.raises(
+        ValueError, match=r"--preprocessing=lung_crop: the records in .* hold whole"
+    ):
+        train_here(*arguments, "--preprocessing=lung_crop")
     assert not (tmp_path / "run").exists()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.images import write_images
+from tests.data.images import encode, write_images
+from tests.data.lung_crop.slices import LEFT, ct_slice
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 
@@ -116,3 +117,22 @@ def test_wrong_arguments_are_refused(tmp_path):
         ImageStore.load(paths, SMALL, cache="disk")
     with pytest.raises(ValueError, match="at least one image"):
         ImageStore.load([], SMALL)
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_images_without_lungs_to_crop_to_are_known_and_kept_whole(tmp_path, cache):
+    drawn = [ct_slice(), ct_slice(lungs=()), ct_slice(120, 90, lungs=(LEFT,)), ct_slice(lungs=())]
+    paths = [tmp_path / f"{number}.png" for number in range(len(drawn))]
+    for path, image in zip(paths, drawn, strict=True):
+        path.write_bytes(encode(image[..., 0], "PNG"))
+    (tmp_path / "bad.png").touch()
+    cropping = Preprocessing(32, chain="lung_crop")
+    store, failures = ImageStore.load(
+        [*paths, tmp_path / "bad.png"], cropping, cache=cache, folder=tmp_path / "cache"
+    )
+    assert list(failures) == [4]
+    assert store.uncropped.tolist() == [False, True, False, True, False]
+    expected = [cropping.image_from_bytes(path.read_bytes()) for path in paths]
+    np.testing.assert_array_equal(store.fetch(np.arange(4)), expected)
+    plain, _ = ImageStore.load(paths, Preprocessing(32), cache="memory")
+    assert not plain.uncropped.any()

@@ -8,7 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests.data.images import encode, noise
-from tfcovid.data.preprocess import LUNG_BOX, VIEWS, Preprocessing, apply_view
+from tests.data.lung_crop.slices import ct_slice
+from tfcovid.data.decode import decode_gray
+from tfcovid.data.lung_crop.chain import lung_crop
+from tfcovid.data.preprocess import CHAINS, LUNG_BOX, VIEWS, Preprocessing, apply_view
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -108,6 +111,11 @@ def test_json_round_trip_keeps_every_field():
         ({"mean": (0.1, 0.2)}, "mean must have 1 or 3 numbers"),
         ({"channels": 1, "std": (0.1, 0.2, 0.3)}, "std must have 1 or 1 numbers"),
         ({"std": (0.0,)}, "std must be positive"),
+        ({"chain": "crop"}, "chain must be one of plain, lung_crop. Received: 'crop'"),
+        (
+            {"chain": "lung_crop", "view": "lungs_hidden"},
+            "chain='lung_crop' moves the lungs, so the view must be full. Received: 'lungs_hidden'",
+        ),
     ],
 )
 def test_impossible_fields_are_refused_by_name(fields, said):
@@ -118,3 +126,42 @@ def test_impossible_fields_are_refused_by_name(fields, said):
 def test_every_view_is_a_valid_field():
     for view in VIEWS:
         assert dataclasses.replace(Preprocessing(64), view=view).view == view
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_chain_survives_json(chain):
+    preprocessing = Preprocessing(48, chain=chain)
+    loaded = Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json())))
+    assert loaded == preprocessing
+
+
+def test_record_of_a_plain_chain_is_that_of_runs_made_before_there_was_another():
+    before = {
+        "image_size": 96,
+        "view": "full",
+        "channels": 3,
+        "low": 0.0,
+        "high": 1.0,
+        "mean": (0.0,),
+        "std": (1.0,),
+    }
+    assert Preprocessing(96).to_json() == before
+    assert Preprocessing.from_json(before) == Preprocessing(96, chain="plain")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("size", [(200, 240), (90, 75)], ids=str)
+def test_lung_crop_makes_its_square_of_the_bytes(kind, size):
+    encoded = encode(ct_slice(*size)[..., 0], kind)
+    expected, found = lung_crop(decode_gray(encoded), 48)
+    preprocessing = Preprocessing(48, chain="lung_crop")
+    square, says = preprocessing.image_and_found(decode_gray(encoded))
+    assert found and says
+    np.testing.assert_array_equal(square, expected)
+    np.testing.assert_array_equal(preprocessing.image_from_bytes(encoded), expected)
+    assert (expected != Preprocessing(48).image_from_bytes(encoded)).numpy().mean() > 0.5
+
+
+def test_plain_chain_has_nothing_to_find():
+    _, found = Preprocessing(16).image_and_found(tf.zeros([20, 30, 1], tf.uint8))
+    assert found

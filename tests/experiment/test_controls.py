@@ -6,13 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flags import choices
+from flags.config import Config, DataConfig, RunConfig
 from tests.conftest import SMALL, train_here
 from tfcovid.controls.probes import class_of_each_source, fit_probe
+from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.controls.fitting import (
+    CROPPED,
+    HIDDEN_VIEWS,
     SIGHTS,
     SOURCE_ALONE,
     SOURCE_CLASSIFIER,
     FittedControls,
+    hidden_views,
+    left_out_notes,
+    pixel_controls,
 )
 from tfcovid.experiment.controls.scores import SOURCE_NETWORK, control_entries, source_entries
 
@@ -76,6 +84,36 @@ def test_source_decides_for_the_class_that_is_most_often_its_own():
     sources = np.array(["a", "a", "a", "b", "b", "b", "b"])
     # b holds every image of 1 and 2, a quarter of 0; of equals the first is taken.
     assert class_of_each_source(labels, sources, num_classes=3) == {"a": 0, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "pixels", "views"),
+    [
+        (Preprocessing(32), ["histogram", "border_only", "thumbnail_32"], list(HIDDEN_VIEWS)),
+        (
+            Preprocessing(32, view="lungs_only"),
+            ["histogram", "border_only", "thumbnail_32"],
+            [],
+        ),
+        (Preprocessing(32, chain="lung_crop"), ["histogram", "thumbnail_32"], []),
+    ],
+)
+def test_crops_have_no_control_of_a_border_or_of_painted_lungs(preprocessing, pixels, views):
+    assert [control.name for control in pixel_controls(preprocessing)] == pixels
+    assert list(hidden_views(preprocessing)) == views
+
+
+def test_a_note_says_which_controls_crops_leave_out_where_there_are_controls():
+    def notes(preprocessing, controls="features"):
+        return left_out_notes(
+            Config(
+                data=DataConfig(preprocessing=choices.Preprocessing(preprocessing)),
+                run=RunConfig(controls=choices.Controls(controls)),
+            )
+        )
+
+    assert notes("lung_crop") == [CROPPED]
+    assert notes("lung_crop", "none") == notes("plain") == []
 
 
 def test_fitted_controls_come_back_from_their_file_as_they_were(tmp_path):

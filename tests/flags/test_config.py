@@ -304,3 +304,22 @@ def test_max_pixels_ends_where_pillow_refuses_an_image():
     assert config.DataConfig(max_pixels=twice).max_pixels == twice
     with pytest.raises(ValueError, match=f"--max_pixels={twice + 1}: .* from 1 to {twice}$"):
         config.DataConfig(max_pixels=twice + 1)
+
+
+@pytest.mark.parametrize(
+    ("painted", "named"),
+    [
+        ({"view": choices.View.LUNGS_HIDDEN}, "--view=lungs_hidden"),
+        ({"view": choices.View.BORDER_ONLY}, "--view=border_only"),
+        ({"lung_masks": pathlib.Path("masks")}, "--lung_masks=masks"),
+        (
+            {"view": choices.View.LUNGS_ONLY, "lung_masks": pathlib.Path("masks")},
+            "--lung_masks=masks",
+        ),
+    ],
+)
+def test_nothing_is_painted_over_images_that_are_cropped(painted, named):
+    crop = choices.Preprocessing.LUNG_CROP
+    with pytest.raises(ValueError, match=f"^{named} with --preprocessing=lung_crop: the crop"):
+        config.DataConfig(preprocessing=crop, **painted)
+    assert config.DataConfig(preprocessing=crop).preprocessing == "lung_crop"

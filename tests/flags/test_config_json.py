@@ -56,3 +56,9 @@ def test_a_missing_field_is_refused_by_name():
 def test_what_is_no_config_is_refused(text):
     with pytest.raises(ValueError, match="config: "):
         config_json.from_json(text)
+
+
+def test_a_run_made_before_there_was_another_preprocessing_was_plain():
+    values = config_json.to_dict(config.Config())
+    del values["data"]["preprocessing"]
+    assert config_json.from_dict(values) == config.Config()

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import subprocess
@@ -9,6 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.data.lung_crop.slices import LEFT, ct_slice
+from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.metrics.scaling import Scaling
@@ -49,11 +52,11 @@ def random_model(num_outputs):
     return model
 
 
-def of_rule(rule, model):
+def of_rule(rule, model, *, preprocessing=PREPROCESSING):
     """Returns the module that decides by a rule."""
     return ExportedClassifier(
         model,
-        preprocessing=PREPROCESSING,
+        preprocessing=preprocessing,
         classes=rule.classes,
         factor=rule.scaling.factor(),
         offset=rule.scaling.offset(model.output_shape[-1]),
@@ -113,6 +116,35 @@ def test_two_classes_have_two_probabilities_from_one_logit(encoded):
     expected = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(served["probabilities"][:, 1], expected, rtol=1e-5)
     np.testing.assert_allclose(served["probabilities"][:, 0], 1 - expected, rtol=1e-5)
+
+
+def test_cropped_images_are_served_as_training_sees_them_and_it_says_which_are_whole(tmp_path):
+    cropping = dataclasses.replace(PREPROCESSING, chain="lung_crop")
+    model = random_model(3)
+    module = of_rule(rule_of(3), model, preprocessing=cropping)
+    save_exported(module, tmp_path / "model")
+    pictures = [
+        encode(ct_slice(200, 240)[..., 0]),
+        encode(ct_slice(90, 71, seed=1)[..., 0], "JPEG"),
+        encode(ct_slice(300, 333, lungs=(LEFT,))[..., 0], "JPEG"),
+        encode(ct_slice(80, 64, lungs=())[..., 0]),
+    ]
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"](
+        image_bytes=tf.constant(pictures)
+    )
+    paths = [tmp_path / str(number) for number in range(len(pictures))]
+    for path, picture in zip(paths, pictures, strict=True):
+        path.write_bytes(picture)
+    store, _ = ImageStore.load(paths, cropping, cache="memory")
+    inputs = cropping.network_input(store.fetch(np.arange(len(paths))))
+    logits = model(inputs, training=False).numpy().astype(np.float64)
+    np.testing.assert_allclose(served["probabilities"], softmax(logits / 170), rtol=1e-5)
+    assert served["lungs_found"].numpy().tolist() == [True, True, True, False]
+    assert store.uncropped.tolist() == [False, False, False, True]
+
+
+def test_a_plain_model_says_nothing_of_lungs(encoded):
+    assert "lungs_found" not in exported(3).serving_default(tf.constant(encoded))
 
 
 def test_threshold_decides_between_two_classes(encoded):
