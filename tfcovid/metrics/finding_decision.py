@@ -111,7 +111,7 @@ def choose_finding_rule(
         None if of_classes is None else of_classes.rule,
     )
     record = _record(chosen, operating_point, groups, bias_corrected=bias_corrected)
-    doubts = [doubt for name, of in chosen.items() for doubt in _doubts(name, of, operating_point)]
+    doubts = _doubts(chosen, operating_point)
     if of_classes is not None:
         record["diagnosis"] = of_classes.record
         doubts = [*of_classes.doubts, *doubts]
@@ -204,24 +204,31 @@ def _record(
     }
 
 
-def _doubts(name: str, of: _Chosen, asked: str) -> list[str]:
-    few = min(of.patients.values())
-    which = min(of.patients, key=lambda key: of.patients[key])
-    if of.point.name == SHARE:
-        return [
-            f"{name}: validation gives no threshold ({of.patients['with']} patients with it, "
-            f"{of.patients['without']} without); its share of the training split is taken, "
-            f"{of.threshold:.3g}."
-        ]
+def _doubts(chosen: dict[str, _Chosen], asked: str) -> list[str]:
+    """Returns lines on the findings that validation says little or nothing of."""
+    shares, instead, few = [], [], []
+    for name, of in chosen.items():
+        which = min(of.patients, key=lambda key: of.patients[key])
+        if of.point.name == SHARE:
+            shares.append(f"{name} {of.threshold:.3g}")
+        elif of.point.name != asked:
+            instead.append(f"{name} ({of.points[asked].why})")
+        if of.point.name != SHARE and of.patients[which] < FEW_PATIENTS:
+            few.append(f"{name} ({of.patients[which]} {which} it)")
     doubts = []
-    if of.point.name != asked:
+    if shares:
         doubts.append(
-            f"{name}: the operating point {asked} cannot be had on the validation split "
-            f"({of.points[asked].why}); Youden's threshold is taken instead."
+            "Validation gives no threshold; the finding's share of the training split is taken: "
+            f"{', '.join(shares)}."
         )
-    if few < FEW_PATIENTS:
+    if instead:
         doubts.append(
-            f"{name}: only {few} patients {which} it in the validation split; its threshold rests "
-            "on these few."
+            f"The operating point {asked} cannot be had on the validation split, Youden's is taken "
+            f"instead: {', '.join(instead)}."
+        )
+    if few:
+        doubts.append(
+            f"Thresholds that rest on fewer than {FEW_PATIENTS} patients of the validation split: "
+            f"{', '.join(few)}."
         )
     return doubts

@@ -184,22 +184,31 @@ def mean_ranks(
 
 
 def finding_notes(metrics: dict[str, Any]) -> list[str]:
-    """Returns a line for each output that no or few patients of the test split have or lack."""
+    """Returns lines on the outputs that no or few patients of the test split have or lack."""
+    counts = {
+        name: {"with": figures["n_patients"], "without": figures["n_patients_without"]}
+        for name, figures in metrics["per_class"].items()
+    }
+    undefined = [name for name, of in counts.items() if not min(of.values())]
+    few = [
+        f"{name} ({of[which]} {which} it)"
+        for name, of in counts.items()
+        if name not in undefined and of[which := min(of, key=lambda key: of[key])] < FEW_GROUPS
+    ]
     notes = []
-    for name, figures in metrics["per_class"].items():
-        with_it, without = figures["n_patients"], figures["n_patients_without"]
-        if not with_it or not without:
-            lacking = "with" if not with_it else "known to be without"
-            notes.append(
-                f"{name}: no image of the test split is {lacking} it; it has no figures and no "
-                "part in the means."
-            )
-        elif min(with_it, without) < FEW_GROUPS:
-            which = "have" if with_it < without else "are known to lack"
-            notes.append(
-                f"{name}: only {min(with_it, without)} patients in the test split {which} it; an "
-                "interval from so few is itself uncertain."
-            )
+    if undefined:
+        named = ", ".join(
+            f"{name} (none {'with' if not counts[name]['with'] else 'known to be without'} it)"
+            for name in undefined
+        )
+        notes.append(
+            f"No figures and no part in the means, for want of patients in the test split: {named}."
+        )
+    if few:
+        notes.append(
+            f"Fewer than {FEW_GROUPS} patients in the test split: {', '.join(few)}. An interval "
+            "from so few is itself uncertain."
+        )
     return notes
 
 
