@@ -234,7 +234,9 @@ def comparison_from_flags(
         losses=losses,
         imbalances=_chosen(flag_values, IMBALANCES.name, choices.Imbalance),
         weights_files=tuple(map(_system, flag_values[WEIGHTS_FILES.name].value or ())),
-        presets=chosen_presets(flag_values[SYSTEMS.name].value or ()),
+        presets=chosen_presets(
+            flag_values[SYSTEMS.name].value or (), _chosen(flag_values, TASKS.name, choices.Task)
+        ),
         settings=settings,
         seeds=int(flag_values[SEEDS.name].value or 0),
         finetune=tuple(flag_values[FINETUNE.name].value or ()),
@@ -242,8 +244,12 @@ def comparison_from_flags(
     )
 
 
-def chosen_presets(patterns: Sequence[str]) -> tuple[str, ...]:
+def chosen_presets(patterns: Sequence[str], tasks: Sequence[choices.Task]) -> tuple[str, ...]:
     """Returns the names of the presets that patterns name, in the order of the patterns.
+
+    Args:
+      patterns: names, patterns of names, or "all".
+      tasks: of the comparison.
 
     Raises:
       ValueError: if a pattern names none.
@@ -251,7 +257,7 @@ def chosen_presets(patterns: Sequence[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for pattern in patterns:
         if pattern == compare_config.ALL:
-            matching = one_of_each(system_names())
+            matching = one_of_each(system_names(), tasks)
         else:
             matching = [name for name in system_names() if fnmatch.fnmatchcase(name, pattern)]
         if not matching:
@@ -263,19 +269,19 @@ def chosen_presets(patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def one_of_each(names: Sequence[str]) -> list[str]:
-    """Returns the names without presets that differ from an earlier one in nothing of their own.
+def one_of_each(names: Sequence[str], tasks: Sequence[choices.Task]) -> list[str]:
+    """Returns the names without presets that differ from another one in nothing of their own.
 
-    Presets of several findings an image are left out too: a comparison has no figures of them.
+    Of several that are the same but for what the comparison sets, one of its tasks is kept, or the
+    first. Presets of several findings an image are left out: a comparison has no figures of them.
     """
     kept: dict[str, str] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: preset_values(name)["task"] not in tasks):
         given = preset_values(name)
-        task = choices.Task(given["task"])
         own = {flag: value for flag, value in given.items() if flag not in OF_COMPARISON}
-        if not task.has_findings:
+        if not choices.Task(given["task"]).has_findings:
             kept.setdefault(json.dumps(own, sort_keys=True), name)
-    return list(kept.values())
+    return sorted(kept.values())
 
 
 def presets_from_flags(
