@@ -42,7 +42,8 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
       weights: the converted weights that the run starts from, or None.
 
     Raises:
-      ValueError: if the weights are of another architecture than --backbone.
+      ValueError: if the weights are of another architecture than --backbone, or a transformer's
+        of another image size.
     """
     size, view = config.data.image_size, config.data.view.value
     if weights is None:
@@ -58,6 +59,11 @@ def choose_preprocessing(config: Config, weights: pathlib.Path | None) -> Prepro
         raise ValueError(
             f"--weights={weights} holds {contract.architecture}, but "
             f"--backbone={config.model.backbone}: expected the same; change one of them"
+        )
+    if config.model.backbone.patch_px > 1 and size != contract.image_size:
+        raise ValueError(
+            f"--image_size={size} with --weights={weights}: expected {contract.image_size}, for a "
+            f"{contract.architecture} has weights for each place of an image of that size"
         )
     return contract_input(contract, size, view)
 

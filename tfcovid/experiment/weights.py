@@ -13,6 +13,7 @@ from flags import choices
 from flags.config import ModelConfig
 from tfcovid.console import say
 from tfcovid.data.sources.readers import cache_folder
+from tfcovid.experiment import hub_presets
 from tfcovid.models.input_contract import contract_path
 
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -46,15 +47,17 @@ IMAGENET = {
     "alexnet": Published("", "alexnet-owt-7be5be79.pth"),
     "squeezenet": Published("", "squeezenet1_1-b8a52dc0.pth"),
 }
-"""Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
+"""Those of PyTorch networks; `hub_presets` has the transformers'.
+
+Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
 training for MobileNetV2)."""
 
 
 def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.Path | None:
     """Returns the weights file that a run starts from, None where it starts from no file.
 
-    Published weights are converted once, in a process of its own, by the command a user would
-    type; the result stays in the cache folder.
+    Published weights are converted once, those of PyTorch in a process of its own, by the command a
+    user would type; the result stays in the cache folder.
 
     Args:
       asked: the network and what it starts from.
@@ -69,6 +72,11 @@ def find_weights(asked: ModelConfig, console: rich.console.Console) -> pathlib.P
     converted = folder / f"{asked.weights}-{asked.backbone}.weights.h5"
     if not (converted.is_file() and contract_path(converted).is_file()):
         folder.mkdir(parents=True, exist_ok=True)
+        if asked.backbone in hub_presets.PRESETS:
+            preset = hub_presets.fetch_preset(asked.backbone)
+            say(console, f"weights: {asked.weights} from {preset}, converted into {folder}")
+            hub_presets.convert_preset(preset, converted, architecture=asked.backbone)
+            return converted
         published = IMAGENET[asked.backbone]
         checkpoint = _in_torch_cache(published, console) or _on_hub(published, asked)
         say(console, f"weights: {asked.weights} from {checkpoint}, converted into {folder}")
