@@ -12,7 +12,7 @@ from flags.config import Config, ModelConfig
 from tests.weights_conversion.fake_hub import fake_hub
 from tests.weights_conversion.source_checkpoints import mobilenet_timm, network, renamed
 from tfcovid.console import open_console
-from tfcovid.experiment import weights
+from tfcovid.experiment import hub_presets, weights
 from tfcovid.experiment.inputs import choose_preprocessing
 from tfcovid.experiment.pretrained import find_start
 from tfcovid.models.input_contract import read_contract
@@ -46,7 +46,9 @@ def test_weights_that_have_no_name_are_taken_as_they_are(tmp_path):
 
 
 def test_every_backbone_with_published_weights_says_where_they_are():
-    assert set(weights.IMAGENET) == {b for b in choices.Backbone if b.is_published}
+    assert {*weights.IMAGENET, *hub_presets.PRESETS} == {
+        b for b in choices.Backbone if b.is_published
+    }
 
 
 def test_from_the_hub_once_then_from_the_cache(caches, monkeypatch, capsys):

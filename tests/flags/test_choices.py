@@ -5,6 +5,7 @@ import pytest
 
 from flags import choices
 from tfcovid.data.tasks import TASK_LABELS
+from tfcovid.experiment.hub_presets import PRESETS
 from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX
 from weights_conversion.namings import ARCHITECTURES
 
@@ -35,7 +36,8 @@ def test_every_backbone_is_offered_from_its_smallest_image_on():
 def test_every_architecture_that_converts_is_offered_and_every_published_one_converts():
     offered = set(choices.SourceArchitecture) - {choices.SourceArchitecture.AUTO}
     assert {architecture.value for architecture in offered} == set(ARCHITECTURES)
-    assert {b.value for b in choices.Backbone if b.is_published} == set(ARCHITECTURES)
+    published = {b.value for b in choices.Backbone if b.is_published}
+    assert published == {*ARCHITECTURES, *PRESETS}
 
 
 def test_every_task_of_the_data_is_offered():

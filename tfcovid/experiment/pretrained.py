@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 import rich.console
 
+from flags import choices
 from flags.config import Config
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.weights import find_weights
@@ -78,9 +79,16 @@ def pretrained_of_file(path: pathlib.Path, config: Config) -> Pretrained:
       config: says what is shown of an image, and at which size.
 
     Raises:
-      ValueError: if file and contract do not belong together.
+      ValueError: if file and contract do not belong together, or a transformer's is of another
+        image size.
     """
     contract = verified_contract(path)
+    size = config.data.image_size
+    if choices.Backbone(contract.architecture).patch_px > 1 and size != contract.image_size:
+        raise ValueError(
+            f"--image_size={size} with {path}: expected {contract.image_size}, for a "
+            f"{contract.architecture} has weights for each place of an image of that size"
+        )
     about = f"{path} (trained at {contract.image_size} px"
     if contract.head_outputs:
         about += f"; its head of {contract.head_outputs} outputs makes way for a new one"

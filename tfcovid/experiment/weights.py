@@ -12,6 +12,7 @@ import rich.console
 from flags import choices
 from tfcovid.console import say
 from tfcovid.data.sources.readers import cache_folder
+from tfcovid.experiment import hub_presets
 from tfcovid.models.input_contract import contract_path
 
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -45,7 +46,9 @@ IMAGENET = {
     "alexnet": Published("", "alexnet-owt-7be5be79.pth"),
     "squeezenet": Published("", "squeezenet1_1-b8a52dc0.pth"),
 }
-"""Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
+"""Those of PyTorch networks; `hub_presets` has the transformers'.
+
+Source: torchvision 0.28.0, the *_Weights.IMAGENET1K_V1 of each; timm's copies of them (its own
 training for MobileNetV2)."""
 
 
@@ -56,8 +59,8 @@ def find_weights(
 ) -> pathlib.Path | None:
     """Returns the weights file that a backbone starts from, None where it starts from no file.
 
-    Published weights are converted once, in a process of its own, by the command a user would
-    type; the result stays in the cache folder.
+    Published weights are converted once, those of PyTorch in a process of its own, by the command a
+    user would type; the result stays in the cache folder.
 
     Args:
       asked: what it starts from.
@@ -73,6 +76,11 @@ def find_weights(
     converted = folder / f"{asked}-{backbone}.weights.h5"
     if not (converted.is_file() and contract_path(converted).is_file()):
         folder.mkdir(parents=True, exist_ok=True)
+        if backbone in hub_presets.PRESETS:
+            preset = hub_presets.fetch_preset(backbone)
+            say(console, f"weights: {asked} from {preset}, converted into {folder}")
+            hub_presets.convert_preset(preset, converted, architecture=backbone)
+            return converted
         published = IMAGENET[backbone]
         checkpoint = _in_torch_cache(published, console) or _on_hub(published, asked, backbone)
         say(console, f"weights: {asked} from {checkpoint}, converted into {folder}")

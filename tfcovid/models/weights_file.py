@@ -18,6 +18,7 @@ import numpy as np
 
 from tfcovid.models.classifier import HEAD_LAYER, build_classifier
 from tfcovid.models.input_contract import contract_path, read_contract
+from tfcovid.models.variable_paths import annotate, variables_by_path
 
 _CONTRACT = "contract_sha256"
 
@@ -44,7 +45,7 @@ def save_backbone_weights(backbone, path, contract):
     """
     path, contract_file = pathlib.Path(path), contract_path(path)
     _check_channels(backbone, contract, contract_file)
-    variables = _variables(backbone)
+    variables = variables_by_path(backbone)
     bias = variables.get(f"{HEAD_LAYER}/bias")
     if contract.head_outputs != (0 if bias is None else bias.shape[0]):
         raise ValueError(
@@ -82,7 +83,7 @@ def load_backbone_weights(backbone, path):
     """
     contract = verified_contract(path)
     _check_channels(backbone, contract, contract_path(path))
-    variables = _variables(backbone)
+    variables = variables_by_path(backbone)
     shapes = _shapes(variables)
     if contract.head_outputs:
         features = backbone.output_shape[-1]
@@ -120,7 +121,7 @@ def load_classifier(path, *, image_size=None):
         channels=contract.channels,
     )
     head = model.get_layer(HEAD_LAYER)
-    variables = _variables(model.get_layer("backbone"))
+    variables = variables_by_path(model.get_layer("backbone"))
     variables |= {f"{HEAD_LAYER}/{variable.name}": variable for variable in head.variables}
     values = _read(path, f"{path} ({contract.architecture})", _shapes(variables))
     for name, variable in variables.items():
@@ -178,30 +179,14 @@ def _contract_digest(path):
         return None
 
 
-def _variables(backbone):
-    return {
-        f"{layer.name}/{variable.name}": variable
-        for layer in backbone.layers
-        for variable in layer.variables
-    }
-
-
 def _shapes(variables):
     return {name: tuple(variable.shape) for name, variable in variables.items()}
 
 
 def _annotate(backbone, path, contract):
     """Writes the path of each variable and the digest of the contract into Keras' own file."""
-    layers = {layer.name: layer for layer in backbone.layers}
     with h5py.File(path, "r+") as file:
-
-        def write(_, group):
-            layer = layers.get(group.attrs.get("name"))
-            if isinstance(group, h5py.Group) and layer is not None:
-                for index, variable in enumerate(layer.variables):
-                    group[str(index)].attrs["path"] = f"{layer.name}/{variable.name}"
-
-        file.visititems(write)
+        annotate(file, backbone)
         file.attrs[_CONTRACT] = contract.digest()
 
 
