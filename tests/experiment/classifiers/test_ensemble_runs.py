@@ -208,3 +208,24 @@ def test_member_weights_of_an_architecture_that_no_member_has_are_refused(
             *NO_BACKBONE,
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_patients_to_fit_a_combination_are_said_before_any_training(
+    finished_run, tmp_path, small_data
+):
+    manifest = pd.read_csv(finished_run / "manifest.csv", dtype=str)
+    rare = (manifest["split"] == "validation") & (manifest["label"] == "COVID-19")
+    keep = manifest.loc[rare, "group_id"].iloc[0]
+    manifest.loc[rare & (manifest["group_id"] != keep), "split"] = "train"
+    manifest.to_csv(tmp_path / "manifest.csv", index=False)
+    expected = r"--combine=stacking: expected two patients of every class .* COVID-19 has 1; raise"
+    with pytest.raises(ValueError, match=expected):
+        train_here(
+            f"--data_dir={small_data}",
+            f"--workdir={tmp_path / 'run'}",
+            f"--manifest={tmp_path / 'manifest.csv'}",
+            "--members=tiny,tiny",
+            "--combine=stacking",
+            *NO_BACKBONE,
+        )
+    assert not (tmp_path / "run" / "members").exists()

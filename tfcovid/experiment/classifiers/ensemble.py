@@ -37,6 +37,7 @@ def fit_ensemble(asked: Asked, folder: RunFolder, console: rich.console.Console)
       console: for progress.
     """
     config, members = asked.config, asked.config.model.ensemble
+    check_combinable(config, asked.dataset)
     fitted: dict[str, Fitted] = {}
     for number, member in enumerate(members, start=1):
         say(console, f"member {number} of {len(members)}: {member.name}")
@@ -123,6 +124,24 @@ def member_config(config: Config, member: Member, *, pretrained: bool) -> Config
         training=training if pretrained else dataclasses.replace(training, head_epochs=0),
         run=dataclasses.replace(config.run, seed=config.run.seed + member.repeat),
     )
+
+
+def check_combinable(config: Config, dataset: Dataset) -> None:
+    """Raises ValueError, before hours of training, if the members could not be put together.
+
+    A fit on validation is cross-fitted by patient, for which each class needs two there.
+    """
+    if not config.model.combines_balanced:
+        return
+    labels, groups = _validation(dataset)
+    for index, name in enumerate(dataset.classes):
+        patients = np.unique(groups[labels == index]).size
+        if patients < 2:
+            raise ValueError(
+                f"--combine={config.model.combine}: expected two patients of every class in the "
+                f"validation split, {name} has {patients}; raise --validation_fraction, or take "
+                f"--combine={choices.Combine.SOFT_VOTE}, which is not fitted"
+            )
 
 
 def combine(config: Config, dataset: Dataset, on_validation: np.ndarray) -> Combined:

@@ -21,7 +21,7 @@ from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
-from tfcovid.experiment.classifiers.ensemble import combine, member_config
+from tfcovid.experiment.classifiers.ensemble import check_combinable, combine, member_config
 from tfcovid.experiment.comparison.cells import Cell, PresetConfigs, cell_result, fold_result
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
@@ -200,6 +200,7 @@ def run_method(
     members = config.model.ensemble
     if not members:
         return train_one(config, dataset, starts, folder, place, console)
+    check_combinable(config, dataset)
     found = []
     for member in members:
         say(console, f"  member {member.name}")
