@@ -82,6 +82,8 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
 
 @st.composite
 def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConfig:
+    if task.has_findings:
+        return draw(_decisions_of_findings())
     operating_class = draw(st.sampled_from([None, "COVID-19", "Lung opacity"]))
     points = set(choices.OperatingPoint)
     if operating_class is None and task.num_classes != 2:
@@ -100,11 +102,27 @@ def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConf
 
 
 @st.composite
+def _decisions_of_findings(draw: st.DrawFn) -> config.DecisionConfig:
+    without = {choices.OperatingPoint.ARGMAX, choices.OperatingPoint.BALANCED}
+    return config.DecisionConfig(
+        calibration=draw(st.sampled_from(choices.Calibration)),
+        operating_point=draw(st.sampled_from(sorted(set(choices.OperatingPoint) - without))),
+        operating_value=draw(_numbers(config.DecisionConfig, "operating_value")),
+    )
+
+
+@st.composite
 def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
-    imbalance = draw(st.sampled_from(choices.Imbalance))
+    mechanisms = set(choices.Imbalance)
+    if task.has_findings:
+        mechanisms -= {choices.Imbalance.WEIGHTED_SAMPLING}
+    imbalance = draw(st.sampled_from(sorted(mechanisms)))
     numbers: st.SearchStrategy[config.FocalAlpha]
-    if task.num_classes is None:
-        numbers = st.none()  # the data decides how many numbers there are
+    if task.num_classes is None or task is choices.Task.FINDINGS14_COVID:
+        numbers = st.none()  # the data decides how many numbers there are, or they are of two kinds
+    elif task.has_findings:
+        open_share = st.floats(0, 1, exclude_min=True, exclude_max=True)
+        numbers = st.tuples(*[open_share] * task.num_classes)
     elif task.num_classes == 2:
         numbers = st.tuples(st.floats(0, 1, exclude_min=True, exclude_max=True))
     else:
@@ -140,6 +158,7 @@ def configs(draw: st.DrawFn) -> config.Config:
         {choices.BatchNorm.FROZEN} if weights is None else set()
     )
     full = data.view is choices.View.FULL
+    full = full and not data.task.has_findings
     controls = [c for c in choices.Controls if full or c is not choices.Controls.FULL]
     epochs = draw(st.integers(1, 50))
     return config.Config(
@@ -171,6 +190,7 @@ def configs(draw: st.DrawFn) -> config.Config:
         training=config.TrainingConfig(
             head_epochs=0 if weights is None else draw(st.integers(0, 9)),
             epochs=epochs,
+            schedule=draw(st.sampled_from(choices.Schedule)),
             warmup_epochs=draw(st.integers(0, epochs)),
             precision=draw(st.sampled_from(choices.Precision)),
             **draw(
