@@ -5,12 +5,12 @@ import pytest
 from sklearn import metrics
 
 from tests.metrics.finding_examples import NAMES, drawn, probabilities
+from tfcovid.metrics.finding_means import MEANS
 from tfcovid.metrics.finding_scores import (
-    MEANS,
     PER_FINDING,
+    finding_aurocs,
     finding_notes,
     finding_scores,
-    mean_ranks,
 )
 
 
@@ -66,6 +66,19 @@ def test_counts_are_of_images_and_patients_with_without_and_unknown(example):
             rows = targets[:, k] == value
             assert found["per_class"][name][f"n_images{kind}"] == rows.sum()
             assert found["per_class"][name][f"n_patients{kind}"] == len(set(groups[rows]))
+
+
+def test_aurocs_alone_are_those_of_all_figures(example):
+    targets, probs, _, groups, found = example
+    alone = finding_aurocs(targets, probs, groups, NAMES, averaged=NAMES, seed=0)
+    assert alone["mean_auroc"] == pytest.approx(found["mean_auroc"])
+    assert alone["interval"] == pytest.approx(found["intervals"]["mean_auroc"])
+    for name in NAMES:
+        entry = found["intervals"][f"per_class.{name}.auroc"]
+        assert alone["per_class"][name]["interval"] == pytest.approx(entry)
+    logits = np.log(probs) - np.log1p(-probs)
+    again = finding_aurocs(targets, logits, groups, NAMES, averaged=NAMES, seed=0)
+    assert again["mean_auroc"] == pytest.approx(alone["mean_auroc"])
 
 
 def test_means_are_over_the_findings_asked_for(example):
@@ -125,31 +138,6 @@ def test_few_patients_are_noted(example):
     assert few < 10
     assert any(f"Hernia ({few} with it)" in note for note in finding_notes(found))
     assert found["intervals"]["mean_auroc"]["few_groups"]
-
-
-def test_resampled_means_are_those_of_scikit_learn_on_resampled_patients():
-    targets, logits, groups = drawn(groups=40, shares=(0.5, 0.4, 0.3), seed=4)
-    means = mean_ranks("mean_auroc", targets, logits, groups, seed=7)
-    whole = [
-        metrics.roc_auc_score(t[t >= 0], s[t >= 0])
-        for t, s in zip(targets.T, logits.T, strict=True)
-    ]
-    assert means.shape == (2000,)
-    assert np.mean(means) == pytest.approx(np.mean(whole), abs=0.01)
-    rng = np.random.default_rng(0)
-    members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
-    drawn_means = []
-    for _ in range(300):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        drawn_means.append(
-            np.mean(
-                [
-                    metrics.roc_auc_score(t[rows][t[rows] >= 0], s[rows][t[rows] >= 0])
-                    for t, s in zip(targets.T, logits.T, strict=True)
-                ]
-            )
-        )
-    assert np.std(means) == pytest.approx(np.std(drawn_means), rel=0.2)
 
 
 def test_shapes_that_do_not_fit_are_refused():
