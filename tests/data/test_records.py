@@ -41,6 +41,7 @@ def made_up_reading(root):
     rows["image"] = ["a,b", 'say "x"', "NA", "ü", "007"]
     rows["path"] = [f"set/{i} é.png" for i in range(COUNT)]
     rows["finding"] = ["Normal", "COVID-19", "E. coli", "Normal", pd.NA]
+    rows["pathologies"] = ["No Finding", pd.NA, "Mass|Hernia", pd.NA, "Edema"]
     rows["patient_id"] = ["0123", pd.NA, "None", "p p", "p"]
     rows["age"] = [0.1 + 0.2, np.nan, 3.0, 1 / 3, np.nan]
     rows = text_columns(rows, [column for column in ROW_COLUMNS if column != "age"])
@@ -215,6 +216,7 @@ def test_an_index_that_is_none_is_refused(folder, content):
         ("path", "../x.png", "a path inside the data folder"),
         ("path", pd.NA, "a value"),
         ("finding", "Plague", "one of Normal"),
+        ("pathologies", "Mass|Plague", "expected Atelectasis"),
         ("sha256", "abc", "64 hexadecimal digits"),
         ("age", "old", "a number that is not negative"),
         ("width", "1.5", "a number that is not negative"),

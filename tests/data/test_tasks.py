@@ -49,7 +49,7 @@ def classes_in(task):
 
 def test_finding_vocabulary_is_the_one_tested_here():
     assert [str(finding) for finding in Finding] == FINDINGS
-    assert set(TASK_LABELS) == set(TASKS)
+    assert set(TASK_LABELS) == {*TASKS, "pneumonia_finding", "findings14", "findings14_covid"}
     assert all(name == task.name for name, task in TASK_LABELS.items())
 
 
@@ -79,7 +79,19 @@ def test_classes_stand_in_the_order_of_the_outputs():
 
 def test_two_class_tasks_look_for_their_second_class():
     positive = {name: task.positive for name, task in TASK_LABELS.items() if task.positive}
-    assert positive == {"binary": "COVID-19", "pneumonia": "Pneumonia"}
+    assert positive == {
+        "binary": "COVID-19",
+        "pneumonia": "Pneumonia",
+        "pneumonia_finding": "Pneumonia",
+    }
+
+
+def test_pneumonia_finding_takes_other_findings_for_non_pneumonia_and_has_no_covid19():
+    class_of = TASK_LABELS["pneumonia_finding"].class_of
+    for finding, pneumonia in zip(FINDINGS, classes_in("pneumonia"), strict=True):
+        expected = {"Normal": "non-Pneumonia", "Pneumonia": "Pneumonia", None: None}[pneumonia]
+        expected = "non-Pneumonia" if finding == "Other finding" else expected
+        assert class_of.get(finding) == expected, finding
 
 
 def test_class_that_no_finding_has_is_refused():

@@ -85,12 +85,11 @@ def data_configs(draw: st.DrawFn) -> config.DataConfig:
 
 @st.composite
 def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConfig:
+    if task.has_findings:
+        return draw(_decisions_of_findings())
     operating_class = draw(st.sampled_from([None, "COVID-19", "Lung opacity"]))
     points = set(choices.OperatingPoint)
-    if task.has_findings:
-        operating_class = None
-        points -= {choices.OperatingPoint.ARGMAX, choices.OperatingPoint.BALANCED}
-    elif operating_class is None and task.num_classes != 2:
+    if operating_class is None and task.num_classes != 2:
         points = {
             choices.OperatingPoint.AUTO,
             choices.OperatingPoint.ARGMAX,
@@ -101,7 +100,17 @@ def decision_configs(draw: st.DrawFn, task: choices.Task) -> config.DecisionConf
         operating_point=draw(st.sampled_from(sorted(points))),
         operating_value=draw(_numbers(config.DecisionConfig, "operating_value")),
         operating_class=operating_class,
-        prevalence=None if task.has_findings else draw(st.none() | st.floats(0.001, 0.999)),
+        prevalence=draw(st.none() | st.floats(0.001, 0.999)),
+    )
+
+
+@st.composite
+def _decisions_of_findings(draw: st.DrawFn) -> config.DecisionConfig:
+    without = {choices.OperatingPoint.ARGMAX, choices.OperatingPoint.BALANCED}
+    return config.DecisionConfig(
+        calibration=draw(st.sampled_from(choices.Calibration)),
+        operating_point=draw(st.sampled_from(sorted(set(choices.OperatingPoint) - without))),
+        operating_value=draw(_numbers(config.DecisionConfig, "operating_value")),
     )
 
 
@@ -113,10 +122,10 @@ def loss_configs(draw: st.DrawFn, task: choices.Task) -> config.LossConfig:
     imbalance = draw(st.sampled_from(sorted(mechanisms)))
     numbers: st.SearchStrategy[config.FocalAlpha]
     if task.num_classes is None or task is choices.Task.FINDINGS14_COVID:
-        numbers = st.none()  # the data decides how many numbers there are, or two kinds are there
+        numbers = st.none()  # the data decides how many numbers there are, or they are of two kinds
     elif task.has_findings:
-        share = st.floats(0, 1, exclude_min=True, exclude_max=True)
-        numbers = st.tuples(*[share] * task.num_classes)
+        open_share = st.floats(0, 1, exclude_min=True, exclude_max=True)
+        numbers = st.tuples(*[open_share] * task.num_classes)
     elif task.num_classes == 2:
         numbers = st.tuples(st.floats(0, 1, exclude_min=True, exclude_max=True))
     else:
@@ -208,6 +217,7 @@ def configs(draw: st.DrawFn) -> config.Config:
             epochs=epochs,
             # Where trees decide, --epochs has no part and comes back as its default.
             warmup_epochs=draw(st.integers(0, min(epochs, 10))),
+            schedule=draw(st.sampled_from(choices.Schedule)),
             precision=draw(st.sampled_from(choices.Precision)),
             **draw(
                 st.fixed_dictionaries(

@@ -275,9 +275,14 @@ def test_alpha_in_numbers_is_refused_where_the_data_decides_the_classes():
         )
 
 
-@pytest.mark.parametrize("task", [task for task in choices.Task if task.num_classes])
+@pytest.mark.parametrize(
+    "task",
+    [task for task in choices.Task if task.num_classes and task != "findings14_covid"],
+)
 def test_alpha_with_one_number_per_class_is_accepted(task):
     alpha = (0.25,) if task.num_classes == 2 else (2.0,) * task.num_classes
+    if task.has_findings:
+        alpha = (0.25,) * task.num_classes
     asked = config.Config(
         data=config.DataConfig(task=task), loss=config.LossConfig(focal_alpha=alpha)
     )

@@ -4,29 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
-from tfcovid.metrics import small_samples
-from tfcovid.metrics.bounds import including, percentile_bounds
+from tfcovid.metrics.bounds import Bounds, including
 from tfcovid.metrics.classification import classification_metrics
-from tfcovid.metrics.intervals import FEW_GROUPS, LEVEL, RESAMPLES, checked_groups, group_bootstrap
-from tfcovid.metrics.resampling import (
-    resample_weights,
-    weighted_auroc,
-    weighted_average_precision,
+from tfcovid.metrics.confusion import group_confusion
+from tfcovid.metrics.finding_means import MEANS, mean_interval, mean_of
+from tfcovid.metrics.intervals import (
+    FEW_GROUPS,
+    LEVEL,
+    checked_groups,
+    group_bootstrap,
+    interval_entry,
 )
+from tfcovid.metrics.probability_bounds import auroc_bounds
 
 PER_FINDING = ("auroc", "auprc", "recall", "specificity", "precision", "f1", "brier", "ece")
-MEANS = {
-    "mean_auroc": "auroc",
-    "mean_auprc": "auprc",
-    "macro_f1": "f1",
-    "brier": "brier",
-    "ece": "ece",
-}
-"""Figures of all findings together, and what each is the mean of."""
-
-RANKED = {"mean_auroc": weighted_auroc, "mean_auprc": weighted_average_precision}
-COMBINED = "from the findings' own intervals, as if they were independent"
 
 
 def finding_scores(
@@ -78,11 +71,11 @@ def finding_scores(
         per_class[name] = figures | counts_of(targets[:, index], groups)
         intervals |= {f"per_class.{name}.{key}": entry for key, entry in found.items()}
     columns = [list(classes).index(name) for name in averaged]
-    whole = {key: _mean([per_class[name][of] for name in averaged]) for key, of in MEANS.items()}
+    whole = {key: mean_of([per_class[name][of] for name in averaged]) for key, of in MEANS.items()}
     for key, of in MEANS.items():
         ends = {name: intervals.get(f"per_class.{name}.{of}") for name in averaged}
         values = {name: per_class[name][of] for name in averaged}
-        entry = _mean_interval(
+        entry = mean_interval(
             key, values, ends, targets[:, columns], probs[:, columns], groups, seed=seed
         )
         if entry is not None:
@@ -140,6 +133,67 @@ def one_finding(
     return figures, entries
 
 
+def finding_aurocs(
+    targets: np.ndarray,
+    scores: np.ndarray,
+    groups: np.ndarray,
+    classes: Sequence[str],
+    *,
+    averaged: Sequence[str],
+    seed: int,
+) -> dict[str, Any]:
+    """Returns the AUROCs of `finding_scores` alone, of scores that need be no probabilities.
+
+    Args:
+      targets: label matrix int8 [n, num_outputs].
+      scores: float [n, num_outputs]; ranks alone count.
+      groups: group ids [n].
+      classes: names in the order of the outputs.
+      averaged: those that the mean is over.
+      seed: of the bootstrap.
+
+    Returns:
+      mean_auroc and interval (None without a finding that has one), and per_class: auroc and
+      interval of each output, None where undefined.
+    """
+    found = {
+        name: _auroc(targets[:, index], scores[:, index], groups)
+        for index, name in enumerate(classes)
+    }
+    columns = [list(classes).index(name) for name in averaged]
+    return {
+        "mean_auroc": mean_of([found[name]["auroc"] for name in averaged]),
+        "interval": mean_interval(
+            "mean_auroc",
+            {name: found[name]["auroc"] for name in averaged},
+            {name: found[name]["interval"] for name in averaged},
+            targets[:, columns],
+            scores[:, columns],
+            groups,
+            seed=seed,
+        ),
+        "per_class": found,
+    }
+
+
+def _auroc(targets: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """Returns the AUROC of one output and its interval, as `one_finding` has them."""
+    if not ((targets == 1).any() and (targets == 0).any()):
+        return {"auroc": None, "interval": None}
+    known = targets >= 0
+    labels, index = targets[known].astype(np.int64), checked_groups(groups[known], known.sum())
+    both = np.stack([-scores[known], scores[known]], axis=1)
+    truth = group_confusion(labels, labels, index, 2)
+    bounds = auroc_bounds(labels, both, index, truth, LEVEL)
+    counted = int((truth.sum(axis=2)[:, 1] > 0).sum())
+    value = float(roc_auc_score(labels, scores[known]))
+    bounds = including(Bounds(bounds.values[:, 1], bounds.methods[1]), value)
+    return {
+        "auroc": value,
+        "interval": interval_entry(bounds.values, str(bounds.methods), LEVEL, counted, counted),
+    }
+
+
 def counts_of(targets: np.ndarray, groups: np.ndarray) -> dict[str, int]:
     """Returns images and patients that have an output, have it not, or are unknown.
 
@@ -154,33 +208,6 @@ def counts_of(targets: np.ndarray, groups: np.ndarray) -> dict[str, int]:
         **{f"n_images{kind}": int(rows.sum()) for kind, rows in kinds.items()},
         **{f"n_patients{kind}": int(np.unique(groups[rows]).size) for kind, rows in kinds.items()},
     }
-
-
-def mean_ranks(
-    key: str, targets: np.ndarray, probs: np.ndarray, groups: np.ndarray, *, seed: int
-) -> np.ndarray:
-    """Returns mean_auroc or mean_auprc of resamples of patients, float64 [RESAMPLES].
-
-    Patients are drawn with replacement, as many with each finding: one of several belongs to the
-    rarest. An output that a resample leaves without both classes is left out of its mean.
-
-    Args:
-      key: of RANKED.
-      targets: label matrix int8 [n, k].
-      probs: float [n, k].
-      groups: group ids [n].
-      seed: of the bootstrap.
-    """
-    index = checked_groups(groups, len(targets))
-    has = np.stack([np.bincount(index, column == 1) for column in targets.T], axis=1) > 0
-    kinds = np.column_stack([has, ~has.any(axis=1)]).astype(np.float64)
-    weights = resample_weights(kinds[:, :, None], RESAMPLES, seed)
-    figures = []
-    for column, scores in zip(targets.T, probs.T, strict=True):
-        known = column >= 0
-        if (column == 1).any() and (column == 0).any():
-            figures.append(RANKED[key](column[known] == 1, scores[known], index[known], weights))
-    return np.nanmean(np.stack(figures), axis=0)
 
 
 def finding_notes(metrics: dict[str, Any]) -> list[str]:
@@ -210,46 +237,3 @@ def finding_notes(metrics: dict[str, Any]) -> list[str]:
             "from so few is itself uncertain."
         )
     return notes
-
-
-def _mean_interval(
-    key: str,
-    values: dict[str, float | None],
-    ends: dict[str, dict[str, Any] | None],
-    targets: np.ndarray,
-    probs: np.ndarray,
-    groups: np.ndarray,
-    *,
-    seed: int,
-) -> dict[str, Any] | None:
-    """Returns the interval of a mean over findings; None where no finding has the figure.
-
-    Ranks by a bootstrap of patients; all others, and ranks where a finding has few patients, from
-    the intervals of the findings.
-    """
-    there = [name for name, value in values.items() if value is not None and ends[name] is not None]
-    if not there:
-        return None
-    entries = [entry for name in there if (entry := ends[name]) is not None]
-    few = any(entry.get("few_groups") for entry in entries)
-    estimates = np.array([values[name] for name in there], np.float64)
-    bounds = np.array([[entry["low"], entry["high"]] for entry in entries]).T
-    combined = small_samples.mean_interval(estimates, bounds)
-    method, found = COMBINED, combined
-    if key in RANKED and not few:
-        resampled = percentile_bounds(mean_ranks(key, targets, probs, groups, seed=seed), LEVEL)
-        resampled = including(resampled, estimates.mean())
-        method, found = str(resampled.methods), resampled.values
-    return {
-        "low": float(found[0]),
-        "high": float(found[1]),
-        "level": LEVEL,
-        "method": method,
-        "n_patients": int(np.unique(groups).size),
-        **({"few_groups": True} if few else {}),
-    }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return float(np.mean(there)) if there else None

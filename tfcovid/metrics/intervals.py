@@ -203,7 +203,7 @@ def _entries(
         if key in (*CLASS_FIGURES, "auroc", "auprc"):
             behind = counted[key] if key == "specificity" else of_class
             for index, name in enumerate(classes):
-                entries[f"per_class.{name}.{key}"] = _entry(
+                entries[f"per_class.{name}.{key}"] = interval_entry(
                     found.values[:, index],
                     str(found.methods[index]),
                     level,
@@ -212,11 +212,24 @@ def _entries(
                 )
         else:
             behind = rarest if key in ("balanced_accuracy", "macro_f1") else counted[key]
-            entries[key] = _entry(found.values, str(found.methods), level, counted[key], behind)
+            entries[key] = interval_entry(
+                found.values, str(found.methods), level, counted[key], behind
+            )
     return {key: entry for key, entry in entries.items() if np.isfinite(entry["low"])}
 
 
-def _entry(values: np.ndarray, method: str, level: float, counted, behind) -> dict[str, Any]:
+def interval_entry(
+    values: np.ndarray, method: str, level: float, counted: int, behind: int
+) -> dict[str, Any]:
+    """Returns an interval as metrics.json has it.
+
+    Args:
+      values: low and high, [2].
+      method: how it was made.
+      level: of confidence, in (0, 1).
+      counted: groups that the figure counts.
+      behind: groups that stand behind it; below FEW_GROUPS the entry says so.
+    """
     few = {"few_groups": True} if behind < FEW_GROUPS else {}
     return {
         "low": float(values[0]),

@@ -24,7 +24,8 @@ from tfcovid.experiment.controls.fitting import (
 )
 from tfcovid.experiment.controls.scores import IDENTITY
 from tfcovid.metrics.bounds import BOOTSTRAP
-from tfcovid.metrics.finding_scores import finding_scores, mean_ranks
+from tfcovid.metrics.finding_means import mean_ranks
+from tfcovid.metrics.finding_scores import finding_aurocs
 from tfcovid.metrics.intervals import LEVEL
 from tfcovid.whole_file import whole_file
 
@@ -195,24 +196,12 @@ def control_entries(
         if not set(columns) <= set(table.columns):
             continue
         scores = table[columns].to_numpy(np.float64)
-        # Ranks alone count: log odds are brought into 0 … 1, and nothing is decided by them.
-        said = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
-        found = finding_scores(
-            targets, said, scores > 0, groups, classes, averaged=averaged, seed=seed
-        )
+        found = finding_aurocs(targets, scores, groups, classes, averaged=averaged, seed=seed)
         sight = dataclasses.asdict(SIGHTS[name])
         entries[name] = {
             **{key: sight[key] for key in ("sees", "model", "lungs")},
-            "mean_auroc": found["mean_auroc"],
-            "interval": found["intervals"].get("mean_auroc"),
-            "per_class": {
-                of: {
-                    "auroc": found["per_class"][of]["auroc"],
-                    "interval": found["intervals"].get(f"per_class.{of}.auroc"),
-                }
-                for of in classes
-            },
-            "above": above(targets, probs, said, groups, classes, averaged, seed=seed),
+            **found,
+            "above": above(targets, probs, scores, groups, classes, averaged, seed=seed),
         }
     return entries
 
@@ -220,7 +209,7 @@ def control_entries(
 def above(
     targets: np.ndarray,
     probs: np.ndarray,
-    said: np.ndarray,
+    scored: np.ndarray,
     groups: np.ndarray,
     classes: Sequence[str],
     averaged: Sequence[str],
@@ -232,7 +221,7 @@ def above(
     Args:
       targets: label matrix int8 [n, num_outputs].
       probs: of the model, float [n, num_outputs].
-      said: of the control, likewise.
+      scored: of the control, likewise.
       groups: group ids [n].
       classes: names in the order of the outputs.
       averaged: those that the mean is over.
@@ -252,9 +241,9 @@ def above(
         return float(np.mean(means))
 
     moved = mean_ranks("mean_auroc", taken, probs[:, columns], groups, seed=seed) - mean_ranks(
-        "mean_auroc", taken, said[:, columns], groups, seed=seed
+        "mean_auroc", taken, scored[:, columns], groups, seed=seed
     )
-    difference = mean_auroc(probs) - mean_auroc(said)
+    difference = mean_auroc(probs) - mean_auroc(scored)
     low, high = np.nanquantile(moved, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {
         "difference": difference,
