@@ -3,7 +3,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from flags import config, parse
+from flags import compare_flags, config, parse
 from flags.preset_files import (
     DECIDING_FLAGS,
     PRESETS_FOLDER,
@@ -13,7 +13,8 @@ from flags.preset_files import (
     system_names,
 )
 
-_PRESETS = sorted(PRESETS_FOLDER.rglob("*.cfg"))
+_COMPARISONS = sorted((PRESETS_FOLDER / "comparisons").glob("*.cfg"))
+_PRESETS = sorted({*PRESETS_FOLDER.rglob("*.cfg")} - {*_COMPARISONS})
 _every_preset = pytest.mark.parametrize("preset", _PRESETS, ids=lambda path: path.stem)
 
 
@@ -174,3 +175,19 @@ def test_without_a_system_the_command_line_stays_as_it_is():
 def test_a_flag_file_that_is_not_there_is_refused():
     with pytest.raises(absl_flags.Error, match=r"no\.cfg"):
         expand_system(["train", "--flagfile=no.cfg"])
+
+
+@pytest.mark.parametrize("preset", _COMPARISONS, ids=lambda path: path.stem)
+def test_a_comparison_asks_for_methods_that_are_there_and_can_be_compared(preset, tmp_path):
+    argv = ["compare", f"--flagfile={preset}", f"--data_dir={tmp_path}"]
+    values = parse.flag_values_from_argv(argv)
+    compare_flags.refuse_unused(values)
+    asked = compare_flags.config_from_flags(values)
+    comparison = compare_flags.comparison_from_flags(asked, values)
+    assert len(comparison.presets) == len(list(SYSTEMS_FOLDER.glob(f"{preset.stem}_*.cfg")))
+    presets = compare_flags.presets_from_flags(asked, comparison, values)
+    assert {name for name, _ in presets} == set(comparison.presets)
+    head = preset.read_text().split("\n\n")[0]
+    assert (
+        f"#   python -m tfcovid.compare --flagfile=flags/presets/comparisons/{preset.name}" in head
+    )
