@@ -18,6 +18,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "combine": "soft_vote",
         "member_weights": [],
     },
+    "training": {"schedule": "cosine"},
 }
 """Fields that runs made before have not, and what those runs were made with."""
 
