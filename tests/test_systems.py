@@ -64,7 +64,9 @@ def test_two_steps_of_a_preset_s_network_move_its_weights(backbone):
     labels = np.arange(4, dtype=np.int32)[:, None] % num_classes
     asked = parse.config_from_flags(parse.flag_values_from_argv(["train"]))
     # So slow that the four images are not known by heart after one step.
-    model.compile(keras.optimizers.Adam(1e-5), build_loss(asked, np.full(num_classes, 5)))
+    model.compile(
+        keras.optimizers.Adam(1e-5), build_loss(asked, np.full(num_classes, 5)), run_eagerly=True
+    )
     before = [np.array(v) for v in model.get_layer("backbone").trainable_variables]
     # The first step moves what ends a residual block, which starts at zero; then the rest can.
     losses = [model.train_on_batch(images, labels) for _ in range(2)]
