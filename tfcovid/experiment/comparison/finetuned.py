@@ -17,7 +17,7 @@ from tfcovid.experiment.comparison.cells import Cell, cell_result, config_of, fo
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
 from tfcovid.experiment.comparison.pool import Pool
-from tfcovid.experiment.comparison.trainings import trained
+from tfcovid.experiment.comparison.trainings import trained, with_seed
 
 
 def run_finetuned_cells(
@@ -111,8 +111,3 @@ def finetuned_config(config: Config, cell: Cell, system: System) -> Config:
     """Returns the Config of a training run with the values of a cell and its system's network."""
     model = dataclasses.replace(config.model, backbone=choices.Backbone(system.architecture))
     return dataclasses.replace(config_of(config, cell), model=model)
-
-
-def with_seed(config: Config, seed: int) -> Config:
-    """Returns the Config with the seed of one training."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed))

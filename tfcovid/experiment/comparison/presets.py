@@ -27,7 +27,13 @@ from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
 from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.comparison.seen_through import pool_through
-from tfcovid.experiment.comparison.trainings import RANDOM, Trained, trained, training_key
+from tfcovid.experiment.comparison.trainings import (
+    RANDOM,
+    Trained,
+    trained,
+    training_key,
+    with_seed,
+)
 from tfcovid.experiment.inputs import choose_preprocessing
 from tfcovid.experiment.pretrained import Start
 
@@ -172,11 +178,6 @@ def cell_config(config: Config, preset: Config) -> Config:
         decision=config.decision,
         run=config.run,
     )
-
-
-def with_seed(config: Config, seed: int) -> Config:
-    """Returns the Config with the seed of one training."""
-    return dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed))
 
 
 def run_method(

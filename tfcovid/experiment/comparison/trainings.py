@@ -96,6 +96,11 @@ def trained(
     return found
 
 
+def with_seed(config: Config, seed: int) -> Config:
+    """Returns the Config with the seed of one training."""
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed))
+
+
 def training_key(
     config: Config, dataset: Dataset, preprocessing: Preprocessing, digests: Mapping[str, str]
 ) -> str:
