@@ -4,10 +4,7 @@ How a network is trained is asked only with --finetune: probes have no such flag
 """
 
 import enum
-import fnmatch
-import json
 import pathlib
-from collections.abc import Sequence
 from typing import TypeVar
 
 from absl import flags as absl_flags
@@ -25,9 +22,9 @@ from flags import (
     training_flags,
 )
 from flags.compare_config import CompareConfig
+from flags.compare_presets import chosen_presets
 from flags.config import Config
 from flags.learning_config import WEIGHTS_ENDING
-from flags.preset_files import preset_values, system_names
 from flags.unread_flags import refuse_unread
 
 # Makes absl look past this module, to the entry, when the key flags are declared.
@@ -86,21 +83,6 @@ FINETUNE_SEEDS = absl_flags.DEFINE_integer(
     compare_config.DEFAULT_FINETUNE_SEEDS,
     "Trainings of each cell of --finetune; the probabilities are averaged over them.",
 )
-
-OF_COMPARISON = (
-    "task",
-    "data",
-    "split",
-    "test_fraction",
-    "validation_fraction",
-    "image_size",
-    "view",
-    "calibration",
-    "operating_point",
-    "seed",
-    "controls",
-)
-"""What a preset says in vain here: the comparison has one answer for all methods."""
 
 USED = (
     TASKS,
@@ -242,46 +224,6 @@ def comparison_from_flags(
         finetune=tuple(flag_values[FINETUNE.name].value or ()),
         finetune_seeds=int(flag_values[FINETUNE_SEEDS.name].value or 0),
     )
-
-
-def chosen_presets(patterns: Sequence[str], tasks: Sequence[choices.Task]) -> tuple[str, ...]:
-    """Returns the names of the presets that patterns name, in the order of the patterns.
-
-    Args:
-      patterns: names, patterns of names, or "all".
-      tasks: of the comparison.
-
-    Raises:
-      ValueError: if a pattern names none.
-    """
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        if pattern == compare_config.ALL:
-            matching = one_of_each(system_names(), tasks)
-        else:
-            matching = [name for name in system_names() if fnmatch.fnmatchcase(name, pattern)]
-        if not matching:
-            raise ValueError(
-                f"--systems={pattern}: expected {compare_config.ALL}, or names or patterns of "
-                f"{', '.join(system_names())}"
-            )
-        found |= dict.fromkeys(matching)
-    return tuple(found)
-
-
-def one_of_each(names: Sequence[str], tasks: Sequence[choices.Task]) -> list[str]:
-    """Returns the names without presets that differ from another one in nothing of their own.
-
-    Of several that are the same but for what the comparison sets, one of its tasks is kept, or the
-    first. Presets of several findings an image are left out: a comparison has no figures of them.
-    """
-    kept: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: preset_values(name)["task"] not in tasks):
-        given = preset_values(name)
-        own = {flag: value for flag, value in given.items() if flag not in OF_COMPARISON}
-        if not choices.Task(given["task"]).has_findings:
-            kept.setdefault(json.dumps(own, sort_keys=True), name)
-    return sorted(kept.values())
 
 
 def presets_from_flags(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from flags import choices, compare_flags, parse
+from flags import choices, compare_flags, compare_presets, parse
 from flags.preset_files import SYSTEMS_FOLDER, preset_values, system_names
 from tests.experiment.tiny_weights import tiny_weights
 from tests.test_compare import compare_here, content_of
@@ -164,13 +164,13 @@ def test_flags_beside_systems_go_before_those_of_the_presets():
 
 
 def test_all_names_each_method_once_and_none_of_findings():
-    found = compare_flags.chosen_presets(["all"], [choices.Task.MULTICLASS, choices.Task.VIRAL])
+    found = compare_presets.chosen_presets(["all"], [choices.Task.MULTICLASS, choices.Task.VIRAL])
     assert "song_viral_cnn19" in found and "song_lung_opacity_cnn19" not in found
     assert not [name for name in found if name.startswith("bolhassani_binary")]
     assert not [name for name in found if name in ("chexnet", "chexnet_covid")]
     assert {"flannel", "gurpur_ensemble", "chexnet_pneumonia"} <= set(found)
     own = [
-        {k: v for k, v in preset_values(name).items() if k not in compare_flags.OF_COMPARISON}
+        {k: v for k, v in preset_values(name).items() if k not in compare_presets.OF_COMPARISON}
         for name in found
     ]
     assert all(own.index(values) == i for i, values in enumerate(own))
@@ -178,7 +178,7 @@ def test_all_names_each_method_once_and_none_of_findings():
 
 
 def test_patterns_keep_the_order_in_which_they_are_given():
-    found = compare_flags.chosen_presets(["song_viral_vgg19", "song_viral_*"], [])
+    found = compare_presets.chosen_presets(["song_viral_vgg19", "song_viral_*"], [])
     assert found[0] == "song_viral_vgg19"
     assert len(found) == len(set(found)) == 6
 

@@ -13,6 +13,7 @@ from flags.data_config import DataConfig
 from tfcovid.console import open_console
 from tfcovid.experiment import hub_presets, weights
 from tfcovid.experiment.inputs import choose_preprocessing
+from tfcovid.experiment.pretrained import find_start
 from tfcovid.models import vit
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import build_classifier
@@ -118,18 +119,19 @@ def test_weights_imagenet_downloads_once_converts_and_says_so(tmp_path, monkeypa
         backbone=choices.Backbone.VIT_BASE16, weights=choices.PublishedWeights.IMAGENET
     )
     object.__setattr__(model, "backbone", choices.Backbone.VIT_TINY16)  # nobody publishes it
-    path = weights.find_weights(model, open_console())
+    path = weights.find_weights(model.weights, model.backbone, open_console())
     assert path == tmp_path / "cache" / "weights" / "imagenet-vit_tiny16.weights.h5"
     assert "imagenet from" in capsys.readouterr().out
-    assert weights.find_weights(model, open_console()) == path
+    assert weights.find_weights(model.weights, model.backbone, open_console()) == path
     assert asked == ["vit_tiny16"]
     taken = ModelConfig(backbone=choices.Backbone.VIT_TINY16, weights=path)
-    preprocessing = choose_preprocessing(Config(model=taken, data=DataConfig(image_size=48)), path)
+    config = Config(model=taken, data=DataConfig(image_size=48))
+    preprocessing = choose_preprocessing(config, find_start(config, open_console()))
     assert (preprocessing.mean, preprocessing.std) == ((0.5,) * 3, (0.5,) * 3)
     with pytest.raises(
-        ValueError, match=r"^--image_size=64 with --weights=\S+: expected 48, for a vit"
+        ValueError, match=r"^--image_size=64 with \S+weights\.h5: expected 48, for a vit"
     ):
-        choose_preprocessing(Config(model=taken, data=DataConfig(image_size=64)), path)
+        find_start(Config(model=taken, data=DataConfig(image_size=64)), open_console())
 
 
 def test_a_preset_of_another_network_and_a_folder_that_is_none_are_refused(tmp_path):

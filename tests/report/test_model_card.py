@@ -62,7 +62,7 @@ def test_the_partition_names_how_it_was_made():
 def test_what_a_program_cannot_know_is_said():
     found = card()
     assert NOT_KNOWN in found["Reference standard"] and NOT_KNOWN in found["Data"]
-    assert found["Model"].startswith("resnet50, 64 px, weights random")
+    assert found["Model"].startswith("network resnet50, 64 px, weights random")
 
 
 def test_no_control_is_said_and_the_card_stands_on_the_page(tmp_path):
