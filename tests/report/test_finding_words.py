@@ -58,7 +58,7 @@ def test_rows_hold_counts_and_each_figure_with_its_interval(metrics):
 def test_the_best_control_without_lungs_is_said_with_what_it_leaves(metrics):
     sentence = finding_words.left_sentence(metrics)
     assert "a probe that sees only the border reaches 0.55 (chance 0.50)" in sentence
-    assert "+0.17 (0.10 to 0.20) from it" in sentence
+    assert "the model is 0.17 (0.10 to 0.20) above it" in sentence
     above = metrics["controls"]["border_only"]["above"] | {"low": -0.1}
     doubtful = metrics["controls"]["border_only"] | {"above": above}
     sentence = finding_words.left_sentence(metrics | {"controls": {"border_only": doubtful}})

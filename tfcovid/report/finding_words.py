@@ -94,12 +94,18 @@ def left_sentence(metrics: Metrics) -> str:
         return "No finding has an AUROC here, so that no control says anything."
     best = max(blind, key=lambda control: control["mean_auroc"])
     above = best["above"]
-    between = f"{number(above['low'])} to {number(above['high'])}"
-    doubt = ", which may be nothing" if above["low"] <= 0 <= above["high"] else ""
+    side = "above" if above["difference"] > 0 else "below"
+    ends = sorted(abs(above[end]) for end in ("low", "high"))
+    between, doubt = f"{number(ends[0])} to {number(ends[1])}", ""
+    if above["low"] <= 0 <= above["high"]:
+        between = f"{number(above['low'])} to {number(above['high'])}"
+        doubt = ", which may be nothing"
+    if above.get("few_groups"):
+        doubt += ", and some findings have so few patients that the interval is too short"
     return (
         f"Of the mean AUROC of {number(metrics['mean_auroc'])}, {control_name(best)} reaches "
         f"{number(best['mean_auroc'])} (chance {number(CHANCE)}); the model is "
-        f"{above['difference']:+.2f} ({between}{doubt}) from it."
+        f"{number(abs(above['difference']))} ({between}{doubt}) {side} it."
     )
 
 

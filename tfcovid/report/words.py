@@ -33,7 +33,9 @@ def number(value: float | None, digits: int = 2) -> str:
       value: any number; None and NaN are undefined.
       digits: digits behind the point.
     """
-    return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    return f"{round(value, digits) + 0:.{digits}f}"  # no "-0.00"
 
 
 def interval(found: Mapping[str, Any] | None, *, dash: str = "-") -> str:

@@ -26,7 +26,7 @@ from tfcovid.experiment.controls.scores import IDENTITY
 from tfcovid.metrics.bounds import BOOTSTRAP
 from tfcovid.metrics.finding_means import mean_ranks
 from tfcovid.metrics.finding_scores import finding_aurocs
-from tfcovid.metrics.intervals import LEVEL
+from tfcovid.metrics.intervals import FEW_GROUPS, LEVEL
 from tfcovid.whole_file import whole_file
 
 JOIN = ": "
@@ -185,8 +185,8 @@ def control_entries(
     Returns:
       For each control sees, model, lungs (whether it sees them), mean_auroc and interval over the
       findings, per_class: auroc and interval of each output, and above: how far the model's
-      mean_auroc lies above it on the same images, difference, low, high, level, method (None
-      without a finding that has an AUROC).
+      mean_auroc lies above it on the same images, difference, low, high, level, method, few_groups
+      where a finding has few patients (None without a finding that has an AUROC).
     """
     groups = table["group_id"].to_numpy()
     averaged = [name for block in blocks if not block.exclusive for name in block.outputs]
@@ -245,10 +245,13 @@ def above(
     )
     difference = mean_auroc(probs) - mean_auroc(scored)
     low, high = np.nanquantile(moved, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # Of one or two patients with a finding every resample is alike: such an interval is too short.
+    fewest = min(np.unique(groups[labels == value]).size for labels in taken.T for value in (0, 1))
     return {
         "difference": difference,
         "low": float(min(low, difference)),
         "high": float(max(high, difference)),
         "level": LEVEL,
         "method": BOOTSTRAP,
+        **({"few_groups": True} if fewest < FEW_GROUPS else {}),
     }
