@@ -81,7 +81,8 @@ FINETUNE = absl_flags.DEFINE_list(
 FINETUNE_SEEDS = absl_flags.DEFINE_integer(
     "finetune_seeds",
     compare_config.DEFAULT_FINETUNE_SEEDS,
-    "Trainings of each cell of --finetune; the probabilities are averaged over them.",
+    "Trainings of each cell of --finetune and of each method of --systems; the probabilities are "
+    "averaged over them.",
 )
 
 USED = (
@@ -154,6 +155,15 @@ def adopt_key_flags() -> None:
 def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None:
     """Raises ValueError, one line, if a flag is given that the comparison does not read."""
     refuse_unread("compare", (*USED, *FINETUNING), flag_values)
+    if flag_values[SYSTEMS.name].value and not flag_values[WEIGHTS_FILES.name].value:
+        for name in (LOSSES.name, IMBALANCES.name, SEEDS.name):
+            flag = flag_values[name]
+            if flag.present:
+                raise ValueError(
+                    f"{flag.serialize().split()[0]} without --{WEIGHTS_FILES.name}: it is for "
+                    f"probes of these; presets bring their own, and --{FINETUNE_SEEDS.name} is "
+                    "their number of seeds"
+                )
     if flag_values[FINETUNE.name].value or flag_values[SYSTEMS.name].value:
         return
     for holder in FINETUNING:
@@ -224,57 +234,6 @@ def comparison_from_flags(
         finetune=tuple(flag_values[FINETUNE.name].value or ()),
         finetune_seeds=int(flag_values[FINETUNE_SEEDS.name].value or 0),
     )
-
-
-def presets_from_flags(
-    asked: Config,
-    comparison: CompareConfig,
-    flag_values: absl_flags.FlagValues = absl_flags.FLAGS,
-) -> dict[tuple[str, str], Config]:
-    """Returns what each published method asks for, by the name of its preset and the task.
-
-    Args:
-      asked: what `config_from_flags` made of the same flags.
-      comparison: likewise, `comparison_from_flags`.
-      flag_values: flags after parsing.
-
-    Raises:
-      ValueError: if a preset and the flags do not go together.
-    """
-    return {
-        (name, task.value): preset_config(name, task, asked.data.image_size, flag_values)
-        for name in comparison.presets
-        for task in comparison.tasks
-    }
-
-
-def preset_config(
-    name: str,
-    task: choices.Task,
-    image_size: int,
-    flag_values: absl_flags.FlagValues = absl_flags.FLAGS,
-) -> Config:
-    """Returns what a preset asks of network, loss and training, with the flags given beside it.
-
-    Its data is not read: a comparison has its own. Its backbones count as pretrained.
-
-    Args:
-      name: of the preset.
-      task: of the cells.
-      image_size: of the comparison, pixels.
-      flag_values: flags after parsing.
-
-    Raises:
-      ValueError: if the preset and the flags do not go together.
-    """
-    given = [
-        flag_values[holder.name].serialize().split("\n")[0]
-        for holder in (*FINETUNING, data_flags.PREPROCESSING)
-        if flag_values[holder.name].present and holder is not FINETUNE_SEEDS
-    ]
-    argv = [f"--system={name}", "--data=synthetic", f"--task={task}", f"--image_size={image_size}"]
-    of_preset = parse.flag_values_from_argv(["compare", *argv, *given])
-    return parse.config_from_flags(of_preset, weights=choices.SystemWeights.SYSTEM)
 
 
 def _chosen(

@@ -37,28 +37,36 @@ def chosen_presets(patterns: Sequence[str], tasks: Sequence[choices.Task]) -> tu
     found: dict[str, None] = {}
     for pattern in patterns:
         if pattern == ALL:
-            matching = one_of_each(system_names(), tasks)
+            matching = one_of_each(comparable(), tasks)
         else:
-            matching = [name for name in system_names() if fnmatch.fnmatchcase(name, pattern)]
+            matching = [name for name in comparable() if fnmatch.fnmatchcase(name, pattern)]
         if not matching:
             raise ValueError(
                 f"--systems={pattern}: expected {ALL}, or names or patterns of "
-                f"{', '.join(system_names())}"
+                f"{', '.join(comparable())}"
             )
         found |= dict.fromkeys(matching)
     return tuple(found)
+
+
+def comparable() -> list[str]:
+    """Returns the presets of one class an image: a comparison has no figures of findings."""
+    return [
+        name
+        for name in system_names()
+        if not choices.Task(preset_values(name)["task"]).has_findings
+    ]
 
 
 def one_of_each(names: Sequence[str], tasks: Sequence[choices.Task]) -> list[str]:
     """Returns the names without presets that differ from another one in nothing of their own.
 
     Of several that are the same but for what the comparison sets, one of its tasks is kept, or the
-    first. Presets of several findings an image are left out: a comparison has no figures of them.
+    first.
     """
     kept: dict[str, str] = {}
     for name in sorted(names, key=lambda name: preset_values(name)["task"] not in tasks):
         given = preset_values(name)
         own = {flag: value for flag, value in given.items() if flag not in OF_COMPARISON}
-        if not choices.Task(given["task"]).has_findings:
-            kept.setdefault(json.dumps(own, sort_keys=True), name)
+        kept.setdefault(json.dumps(own, sort_keys=True), name)
     return sorted(kept.values())

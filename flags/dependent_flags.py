@@ -41,10 +41,6 @@ _RULES = (
             choices.OperatingPoint.PRECISION,
         ),
     ),
-    # Boosted trees take their features as they are.
-    _ActsUnder("head_epochs", "classifier", (choices.Classifier.LINEAR,)),
-    _ActsUnder("epochs", "classifier", (choices.Classifier.LINEAR,)),
-    _ActsUnder("learning_rate", "classifier", (choices.Classifier.LINEAR,)),
     # auto may choose mixed_float16, so the scale may be given with it.
     _ActsUnder(
         "initial_loss_scale",
@@ -52,6 +48,30 @@ _RULES = (
         (choices.Precision.MIXED_FLOAT16, choices.Precision.AUTO),
     ),
 )
+
+
+OF_TRAINING = (
+    "rotation_degrees",
+    "translation",
+    "zoom",
+    "move_share",
+    "brightness",
+    "contrast",
+    "horizontal_flip",
+    "batch_norm",
+    "dropout",
+    "label_smoothing",
+    "head_epochs",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_learning_rate",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+    "patience",
+)
+"""Flags of how a network is trained: trees on frozen features have no use for them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +106,8 @@ def acts(name: str, asked: Config) -> bool:
     values = asked.by_flag_name()
     if name == "combine" and not values["members"]:
         return False
+    if name in OF_TRAINING and asked.model.trees_alone:
+        return False
     if any(values[answer.switch] and name in answer.flags for answer in _ANSWERS):
         return False
     return all(values[rule.switch] in rule.values for rule in _RULES if rule.flag == name)
@@ -107,6 +129,12 @@ def refuse_in_vain(flag_values: absl_flags.FlagValues, asked: Config) -> None:
                     "two"
                 )
     values = asked.by_flag_name()
+    for name in OF_TRAINING:
+        if asked.model.trees_alone and flag_values[name].present:
+            raise ValueError(
+                f"{flag_values[name].serialize().split()[0]} with boosted_trees alone: no network "
+                "is trained; drop it"
+            )
     if flag_values["combine"].value is not None and not values["members"]:
         raise ValueError(
             f"--combine={flag_values['combine'].value} without --members: it acts only on an "
@@ -139,6 +167,8 @@ def _turned_off(flag_values: absl_flags.FlagValues) -> Iterator[tuple[str, str]]
     for rule in _RULES:
         if flag_values[rule.switch].value not in rule.values:
             yield rule.flag, rule.switch
+    if flag_values["classifier"].value is choices.Classifier.BOOSTED_TREES:
+        yield from ((name, "classifier") for name in OF_TRAINING)
     for answer in _ANSWERS:
         if flag_values[answer.switch].value:
             yield from ((name, answer.switch) for name in answer.flags)

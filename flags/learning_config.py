@@ -61,8 +61,9 @@ class ModelConfig(RangeChecked):
         if isinstance(self.weights, choices.PublishedWeights):
             for backbone in self.backbones:
                 if not backbone.is_published:
+                    flag = "members" if self.ensemble else "backbone"
                     raise ValueError(
-                        f"--weights={self.weights} with --backbone={backbone}: nobody has "
+                        f"--weights={self.weights} with --{flag}={backbone}: nobody has "
                         "published weights of it; drop one of the two"
                     )
         for flag, path in self.weights_files:
@@ -88,9 +89,12 @@ class ModelConfig(RangeChecked):
                 "name the file of a single network in --weights"
             )
         if self.has_trees and not self.is_pretrained:
+            asked, flag = f"--classifier={self.classifier}", "weights"
+            if self.ensemble:
+                asked, flag = f"--members={','.join(self.members)}", "member_weights"
             raise ValueError(
-                f"--classifier={choices.Classifier.BOOSTED_TREES} with --weights=none: trees on "
-                "random features mean nothing; name a file in --weights"
+                f"{asked} with --weights=none: boosted trees on random features mean nothing; name "
+                f"a file in --{flag}"
             )
 
     @property
@@ -109,6 +113,12 @@ class ModelConfig(RangeChecked):
         """Whether boosted trees decide, alone or as a member."""
         kinds = [m.classifier for m in self.ensemble] or [self.classifier]
         return choices.Classifier.BOOSTED_TREES in kinds
+
+    @property
+    def trees_alone(self) -> bool:
+        """Whether boosted trees decide and no network is trained, of several members too."""
+        kinds = {m.classifier for m in self.ensemble} or {self.classifier}
+        return kinds == {choices.Classifier.BOOSTED_TREES}
 
     @property
     def combines_balanced(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags as absl_flags
 
 from flags import choices
+from flags.dependent_flags import OF_TRAINING
 
 PRESETS_FOLDER = pathlib.Path(__file__).parent / "presets"
 SYSTEMS_FOLDER = PRESETS_FOLDER / "systems"
@@ -15,7 +16,6 @@ SYSTEMS_FOLDER = PRESETS_FOLDER / "systems"
 _EVERY_PRESET = (
     "task",
     "loss",
-    "label_smoothing",
     "imbalance",
     "data",
     "split",
@@ -23,21 +23,6 @@ _EVERY_PRESET = (
     "image_size",
     "preprocessing",
     "view",
-    "rotation_degrees",
-    "translation",
-    "zoom",
-    "move_share",
-    "brightness",
-    "contrast",
-    "horizontal_flip",
-    "batch_norm",
-    "dropout",
-    "batch_size",
-    "head_learning_rate",
-    "weight_decay",
-    "schedule",
-    "warmup_epochs",
-    "patience",
     "precision",
     "calibration",
     "operating_point",
@@ -48,7 +33,8 @@ _OF_PATIENT_SPLIT = ("test_fraction",)
 _OF_FOCAL = ("focal_gamma", "focal_alpha")
 _OF_NETWORK = ("backbone", "classifier")
 _OF_ENSEMBLE = ("members", "combine")
-_OF_TRAINING = ("epochs", "learning_rate")
+# Phase 1 follows from --weights, which are the user's.
+_OF_TRAINING = tuple(name for name in OF_TRAINING if name != "head_epochs")
 
 DECIDING_FLAGS = (
     *_EVERY_PRESET,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flags import compare_flags, parse
+from flags import compare_flags, compare_methods, parse
 from tests.conftest import SMALL, run_entry, train_here
 from tests.experiment.test_transfer import CONTRACT
 from tfcovid.data.sources.synthetic import write_synthetic
@@ -67,7 +67,7 @@ def compare_here(*arguments):
     compare_flags.refuse_unused(values)
     config = compare_flags.config_from_flags(values)
     comparison = compare_flags.comparison_from_flags(config, values)
-    presets = compare_flags.presets_from_flags(config, comparison, values)
+    presets = compare_methods.presets_from_flags(config, comparison, values)
     policy = keras.config.dtype_policy()
     try:
         with contextlib.redirect_stdout(io.StringIO()) as shown:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from flags import choices, compare_flags, compare_presets, parse
+from flags import choices, compare_flags, compare_methods, compare_presets, parse
 from flags.preset_files import SYSTEMS_FOLDER, preset_values, system_names
 from tests.experiment.tiny_weights import tiny_weights
 from tests.test_compare import compare_here, content_of
@@ -153,7 +153,7 @@ def flag_values(*arguments):
 
 def test_flags_beside_systems_go_before_those_of_the_presets():
     values = flag_values("--systems=song_*", "--epochs=2", "--horizontal_flip", "--dropout=.5")
-    config = compare_flags.preset_config("song_viral_vgg19", choices.Task.BINARY, 64, values)
+    config = compare_methods.preset_config("song_viral_vgg19", choices.Task.BINARY, 64, values)
     assert config.training.epochs == 2
     assert config.augmentation.horizontal_flip
     assert config.model.dropout == 0.5

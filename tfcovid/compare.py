@@ -9,7 +9,7 @@ differences.csv, compare.tex and compare.json into WORKDIR. The same command aga
 
 from collections.abc import Sequence
 
-from flags import compare_flags, parse
+from flags import compare_flags, compare_methods, parse
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 
@@ -22,7 +22,7 @@ def compare(argv: Sequence[str]) -> None:
     compare_flags.refuse_unused()
     config = compare_flags.config_from_flags()
     comparison = compare_flags.comparison_from_flags(config)
-    presets = compare_flags.presets_from_flags(config, comparison)
+    presets = compare_methods.presets_from_flags(config, comparison)
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
     from tfcovid.experiment.comparison.comparing import run_comparison

@@ -47,11 +47,12 @@ def test_what_is_no_member_is_refused_with_the_words_there_are(text):
         ),
         ("--members=tiny,tiny --member_weights=a.h5", "--member_weights=a.h5: expected none"),
         ("--members=tiny,alexnet --image_size=62", "expected 63 or more, because --members=tiny,"),
-        ("--members=tiny,tiny --weights=imagenet", "--weights=imagenet with --backbone=tiny"),
+        ("--members=tiny,tiny --weights=imagenet", "--weights=imagenet with --members=tiny"),
         ("--loss=ce --classifier=boosted_trees", "--classifier=boosted_trees with --weights=none"),
         (
             "--loss=ce --members=tiny,tiny:boosted_trees",
-            "--classifier=boosted_trees with --weights=none",
+            "with --weights=none: boosted trees on random features mean nothing; name a file in "
+            "--member_weights",
         ),
         (
             "--loss=focal --classifier=boosted_trees --weights=imagenet",
@@ -59,7 +60,12 @@ def test_what_is_no_member_is_refused_with_the_words_there_are(text):
         ),
         (
             "--loss=ce --classifier=boosted_trees --weights=imagenet --epochs=3",
-            "--epochs=3 with --classifier=boosted_trees: it acts only with --classifier=linear",
+            "--epochs=3 with boosted_trees alone: no network is trained; drop it",
+        ),
+        (
+            "--loss=ce --members=resnet18:boosted_trees,resnet34:boosted_trees --weights=imagenet "
+            "--dropout=.5",
+            "--dropout=0.5 with boosted_trees alone: no network is trained; drop it",
         ),
     ],
 )

@@ -3,7 +3,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from flags import compare_flags, config, parse
+from flags import compare_flags, compare_methods, config, parse
 from flags.preset_files import (
     DECIDING_FLAGS,
     PRESETS_FOLDER,
@@ -185,7 +185,7 @@ def test_a_comparison_asks_for_methods_that_are_there_and_can_be_compared(preset
     asked = compare_flags.config_from_flags(values)
     comparison = compare_flags.comparison_from_flags(asked, values)
     assert len(comparison.presets) == len(list(SYSTEMS_FOLDER.glob(f"{preset.stem}_*.cfg")))
-    presets = compare_flags.presets_from_flags(asked, comparison, values)
+    presets = compare_methods.presets_from_flags(asked, comparison, values)
     assert {name for name, _ in presets} == set(comparison.presets)
     head = preset.read_text().split("\n\n")[0]
     assert (

@@ -12,6 +12,7 @@ ASKED = {
     "backbone": "resnet50",
     "classifier": "linear",
     "members": [],
+    "combine": "soft_vote",
     "member_weights": [],
     "image_size": 64,
     "weights": None,

@@ -43,6 +43,8 @@ def run_network(
         write_csv(decided, folder.member_predictions)
         predicted = dataclasses.replace(predicted, members=decided)
     metrics = kind.metrics_of(config, predicted, dataset)
+    if fitted.members:
+        metrics["combined"] = fitted.record["combined"]
     metrics["notes"] += chosen.doubts
     write_csv(kind.table_of(predicted, dataset), folder.predictions)
     run_record.write_json(folder.decision, chosen.record)

@@ -46,8 +46,7 @@ def model_card(
         "Partition": _partition(manifest, asked),
         "Model": f"{network_words(asked)}, {asked['image_size']} px, weights {_weights(asked)}; "
         f"view {metrics['view']}, preprocessing {metrics.get('preprocessing', 'plain')}.",
-        "Training": f"loss {asked['loss']}, imbalance {asked['imbalance']}, "
-        f"{asked['epochs']} epochs asked, seed {asked['seed']}; best epoch by validation.",
+        "Training": _training(asked),
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
         "only, before the test split was scored.",
         "Performance": next(words(metrics) for key, words in PERFORMANCE.items() if key in metrics),
@@ -55,6 +54,18 @@ def model_card(
         "External test": "none in this report; tfcovid.evaluate --data_dir=ANOTHER makes one.",
         "Ethics, registration, funding": NOT_KNOWN + ".",
     }
+
+
+def _training(asked: Mapping[str, Any]) -> str:
+    trained = [m for m in asked["members"] if ":" not in m or m.endswith(":linear")]
+    settings = f"loss {asked['loss']}, imbalance {asked['imbalance']}, seed {asked['seed']}; "
+    if trained or (not asked["members"] and asked["classifier"] == "linear"):
+        settings += f"{asked['epochs']} epochs asked, best epoch by validation; "
+    if "boosted" in f"{asked['members']}{asked['classifier']}":
+        settings += "trees on features that stay as they are, their number by validation; "
+    if asked["members"] and asked["combine"] != "soft_vote":
+        settings += f"members put together by {asked['combine']}, fitted on validation; "
+    return settings.removesuffix("; ") + "."
 
 
 def _weights(asked: Mapping[str, Any]) -> str:

@@ -168,12 +168,26 @@ def members_sentence(metrics: Metrics) -> str:
     name, best = max(metrics["members"].items(), key=lambda m: m[1]["balanced_accuracy"])
     above = best["above"]
     between = f"{number(above['low'])} to {number(above['high'])}"
+    kept = ""
+    if metrics.get("combined", {}).get("spread") == 0:
+        kept = (
+            f" Validation gave {metrics['combined']['by']} no reason to weigh the members unlike: "
+            "what is scored is their mean."
+        )
     if above["low"] > 0:
-        return f"The ensemble is {number(above['difference'])} ({between}) above its best member."
-    return (
-        f"The ensemble is not told apart from its best member here, {name}: the difference is "
-        f"{number(above['difference'])} ({between})."
-    )
+        found = f"The ensemble is {number(above['difference'])} ({between}) above its best member."
+    elif above["high"] < 0:
+        between = f"{number(-above['high'])} to {number(-above['low'])}"
+        found = (
+            f"The ensemble is {number(-above['difference'])} ({between}) below its best member, "
+            f"{name}."
+        )
+    else:
+        found = (
+            f"The ensemble is not told apart from its best member here, {name}: the difference is "
+            f"{number(above['difference'])} ({between})."
+        )
+    return found + kept
 
 
 def inside_sentences(metrics: Metrics) -> list[str]:

@@ -44,6 +44,9 @@ def fit_ensemble(asked: Asked, folder: RunFolder, console: rich.console.Console)
         own = RunFolder(member_folder(folder.path, member))
         own.create()
         of_member = asked_of_member(asked, member)
+        frozen = config.model.batch_norm is choices.BatchNorm.FROZEN
+        if frozen and of_member.config.model.batch_norm is not choices.BatchNorm.FROZEN:
+            say(console, "note: --batch_norm=frozen has no part in it: it starts at random")
         write_input(of_member, own)
         fitted[member.name] = fit_single(of_member, own, console)
     runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
@@ -56,6 +59,8 @@ def fit_ensemble(asked: Asked, folder: RunFolder, console: rich.console.Console)
         combine=combined.layer,
         image_size=asked.preprocessing.image_size,
     )
+    if config.model.combines_balanced and combined.spread == 0:
+        say(console, "note: validation gives no reason to weigh the members unlike: their mean")
     say(
         console,
         f"ensemble: {len(members)} members, {model.count_params():,} parameters, by "
@@ -67,7 +72,12 @@ def fit_ensemble(asked: Asked, folder: RunFolder, console: rich.console.Console)
         model=model,
         preprocessing=asked.preprocessing,
         on_validation=combined.on_validation,
-        record={"members": {name: one.record for name, one in fitted.items()}},
+        record={
+            "members": {name: one.record for name, one in fitted.items()},
+            "combined": {"by": config.model.combine.value, "spread": combined.spread}
+            if config.model.combines_balanced
+            else {"by": config.model.combine.value},
+        },
         members=fitted,
     )
 

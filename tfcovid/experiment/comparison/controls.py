@@ -18,6 +18,7 @@ from tfcovid.controls.probes import (
     probe_decisions,
 )
 from tfcovid.data.dataset import Dataset
+from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison.cells import FACTORS, predictions_of
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
@@ -70,7 +71,7 @@ def run_controls(
     """
     found: list[tuple[dict[str, Any], pd.DataFrame]] = []
     blind = [
-        *_of_pixels(pool, systems[0], config.run.seed),
+        *_of_pixels(config, pool),
         *_of_features(config, systems, pool, folder, console),
         *_of_sources(pool),
     ]
@@ -89,8 +90,10 @@ def run_controls(
     return found
 
 
-def _of_pixels(pool: Pool, system: System, seed: int) -> list[Blind]:
+def _of_pixels(config: Config, pool: Pool) -> list[Blind]:
     """Returns probes of the squares, which are the same for every system."""
+    data = config.data
+    seen = Preprocessing(data.image_size, view=data.view.value, chain=data.preprocessing.value)
     return [
         Blind(
             control.name,
@@ -99,10 +102,10 @@ def _of_pixels(pool: Pool, system: System, seed: int) -> list[Blind]:
             SIGHTS[control.name].lungs,
             _probe(
                 pixel_features(control.features, pool.dataset.images, pool.dataset.image_index),
-                seed,
+                config.run.seed,
             ),
         )
-        for control in pixel_controls(system.preprocessing)
+        for control in pixel_controls(seen)
         if control.name in COMPARED
     ]
 

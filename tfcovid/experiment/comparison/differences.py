@@ -116,7 +116,7 @@ def tested_difference(
     )
     last = len(classes) - 1
     return {
-        **pair.a.factors(),
+        **_shared_factors(pair),
         "factor": pair.factor,
         "a": getattr(pair.a, pair.factor),
         "b": getattr(pair.b, pair.factor),
@@ -124,6 +124,12 @@ def tested_difference(
         "mcnemar": mcnemar(labels, decisions_a, decisions_b, groups, seed=seed),
         "delong": _delong(labels, probs_a[:, last], probs_b[:, last], groups, last, seed),
     }
+
+
+def _shared_factors(pair: Pair) -> dict[str, str]:
+    """Returns the value of each factor; of published methods, which differ in several, both."""
+    a, b = pair.a.factors(), pair.b.factors()
+    return {name: a[name] if a[name] == b[name] else f"{a[name]} / {b[name]}" for name in a}
 
 
 def _delong(labels, scores_a, scores_b, groups, positive, seed) -> dict[str, Any] | None:
