@@ -163,6 +163,27 @@ def test_flags_beside_systems_go_before_those_of_the_presets():
     assert config.model.backbone is choices.Backbone.VGG19
 
 
+def test_what_is_asked_of_all_methods_yields_where_one_has_no_use_for_it():
+    values = flag_values("--systems=all", "--epochs=2", "--batch_size=8")
+    of = {
+        name: compare_methods.preset_config(name, choices.Task.MULTICLASS, 80, values).training
+        for name in compare_presets.chosen_presets(["all"], [choices.Task.MULTICLASS])
+    }
+    trees = of.pop("gurpur_mobilenet_v2_boosted")
+    assert trees.epochs != 2
+    assert {(training.epochs, training.batch_size) for training in of.values()} == {(2, 8)}
+    # Five in the preset, which two epochs do not hold.
+    assert of["vit_multiclass_tiny16"].warmup_epochs == 2
+
+
+def test_what_a_preset_cannot_do_is_said_with_its_name():
+    values = flag_values("--systems=vit_*", "--epochs=2")
+    with pytest.raises(
+        ValueError, match=r"--systems=vit_multiclass_tiny16: --image_size=40: expec"
+    ):
+        compare_methods.preset_config("vit_multiclass_tiny16", choices.Task.MULTICLASS, 40, values)
+
+
 def test_all_names_each_method_once_and_none_of_findings():
     found = compare_presets.chosen_presets(["all"], [choices.Task.MULTICLASS, choices.Task.VIRAL])
     assert "song_viral_cnn19" in found and "song_lung_opacity_cnn19" not in found
@@ -189,15 +210,40 @@ def test_patterns_keep_the_order_in_which_they_are_given():
         (["--systems=covidnet"], "--systems=covidnet: expected all, or names or patterns of"),
         (["--losses=ce"], "name weights, or published methods in --systems"),
         (["--systems=flannel", "--finetune=all"], "--finetune without --weights_files"),
-        (["--systems=chexnet", "--tasks=findings14"], "--tasks=findings14: expected tasks of one"),
+        (["--systems=flannel", "--tasks=findings14"], "--tasks=findings14: expected tasks of one"),
+        (["--systems=chexnet"], "--systems=chexnet: expected all, or names or patterns of"),
+        (["--systems=flannel", "--losses=ce"], "--losses=ce without --weights_files: it is for"),
+        (["--systems=flannel", "--seeds=9"], "--seeds=9 without --weights_files: it is for probes"),
     ],
 )
 def test_what_compare_cannot_do_with_methods_is_one_line(arguments, expected):
     values = flag_values(*arguments)
     with pytest.raises(ValueError) as caught:
+        compare_flags.refuse_unused(values)
         config = compare_flags.config_from_flags(values)
         compare_flags.comparison_from_flags(config, values)
     assert expected in str(caught.value)
+
+
+def test_methods_alone_start_from_random_weights_and_have_their_controls(
+    small_data, tiny_presets, tmp_path
+):
+    with small_methods(tiny_presets, []):
+        compare_here(
+            f"--data_dir={small_data}",
+            "--systems=song_viral_cnn19,gurpur_resnet18",
+            "--tasks=multiclass",
+            "--image_size=32",
+            "--copies=bytes",
+            f"--workdir={tmp_path / 'out'}",
+            *SHRUNK,
+        )
+    content = content_of(tmp_path / "out")
+    assert [cell["start"] for cell in content["cells"]] == ["random weights"] * 2
+    assert {control["name"] for control in content["controls"]} >= {"border_only", "thumbnail_32"}
+    (difference,) = content["differences"]
+    assert (difference["a"], difference["b"]) == ("gurpur_resnet18", "song_viral_cnn19")
+    assert difference["imbalance"] == "class_weight"
 
 
 def test_trees_without_weights_of_their_backbone_are_refused(small_data, tmp_path):

@@ -145,6 +145,8 @@ def test_a_fitted_combination_is_scored_by_fits_that_have_not_seen_the_patient(
         probs_of(predictions(evaluation)), probs_of(predictions(workdir)), rtol=0, atol=1e-5
     )
     decision = json.loads((workdir / "decision.json").read_text())
+    combined = json.loads((workdir / "metrics.json").read_text())["combined"]
+    assert combined["by"] == combine and combined["spread"] >= 0
     # The fit counts every class the same; what it does to the prior is taken back.
     assert set(decision["bias"]) == {"Normal", "Pneumonia", "COVID-19"}
 
