@@ -89,7 +89,6 @@ def test_what_a_preset_asks_for_runs_whole_from_its_data_to_its_saved_model(
         f"--data_dir={data_of(name, small_data, tmp_path / 'data')}",
         f"--workdir={workdir}",
         "--image_size=32",
-        "--batch_size=64",
         "--precision=float32",
         "--controls=none",
     ]
@@ -105,7 +104,7 @@ def test_what_a_preset_asks_for_runs_whole_from_its_data_to_its_saved_model(
         flag = "--member_weights" if members else "--weights"
         arguments.append(f"{flag}={tiny_weights(tmp_path)}")
     if members or not trees:
-        arguments += ["--epochs=1", "--warmup_epochs=0"]
+        arguments += ["--epochs=1", "--warmup_epochs=0", "--batch_size=64"]
     if given["split"] == "kfold":
         # So many of few patients that validation has two of each class.
         arguments += ["--folds=2", "--validation_fraction=.4"]

@@ -93,3 +93,11 @@ def test_curves_are_of_the_known_images_and_an_undefined_one_has_an_empty_panel(
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title(loc="left").split("\n")[1] for axes in panels] == ["0.90", "n/a", "0.50"]
     assert [len(axes.lines) for axes in panels] == [2, 1, 2]
+
+
+def test_a_mean_of_some_findings_says_of_how_many(metrics):
+    assert finding_words.headline_rows(metrics)[0]["name"] == "mean AUROC over findings"
+    first = NAMES[0]
+    unknown = metrics["per_class"] | {first: metrics["per_class"][first] | {"auroc": None}}
+    name = finding_words.headline_rows(metrics | {"per_class": unknown})[0]["name"]
+    assert name == f"mean AUROC over {len(NAMES) - 1} of {len(NAMES)} findings"

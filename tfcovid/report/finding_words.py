@@ -56,10 +56,21 @@ UNITS = ("images", "patients")
 
 def headline_rows(metrics: Metrics) -> list[dict[str, Any]]:
     """Returns name, value and interval (or None) of each figure of all findings."""
+    names = HEADLINE | {"mean_auroc": mean_name(metrics)}
     return [
         {"name": name, "value": metrics[key], "interval": metrics["intervals"].get(key)}
-        for key, name in HEADLINE.items()
+        for key, name in names.items()
     ]
+
+
+def mean_name(metrics: Metrics) -> str:
+    """Returns what the mean AUROC is over: where findings have none here, how many have one."""
+    classes = metrics.get("diagnosis", {}).get("classes", ())
+    findings = [found for name, found in metrics["per_class"].items() if name not in classes]
+    there = sum(found["auroc"] is not None for found in findings)
+    if there == len(findings):
+        return HEADLINE["mean_auroc"]
+    return f"mean AUROC over {there} of {len(findings)} findings"
 
 
 def diagnosis_sentence(metrics: Metrics) -> str:
