@@ -13,11 +13,12 @@ from flags import choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.console import say
-from tfcovid.experiment.comparison.cells import Cell, cell_result, config_of, fold_result
+from tfcovid.data.dataset import Dataset
+from tfcovid.experiment.comparison.cells import Cell, config_of
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
 from tfcovid.experiment.comparison.pool import Pool
-from tfcovid.experiment.comparison.trainings import trained, with_seed
+from tfcovid.experiment.comparison.trainings import Trained, trained, trained_cell
 
 
 def run_finetuned_cells(
@@ -84,27 +85,12 @@ def run_finetuned_cell(
     """
     config = finetuned_config(config, cell, system)
     start, digests = {system.architecture: system.start}, {system.architecture: system.digest}
-    several, results = len(pool.splits) > 1, []
-    for fold in range(len(pool.splits)):
-        part, found = pool.part(cell.task, cell.setting, fold), []
-        for seed in seeds:
-            name = f"{cell.name}{f'-fold{fold}' if several else ''}-seed{seed}"
-            begin(name)
-            seeded = with_seed(config, seed)
-            found.append(trained(seeded, part.dataset, start, digests, folder / name, console))
-        results.append(
-            fold_result(
-                config,
-                part,
-                on_validation=[one.on_validation for one in found],
-                on_test=[one.on_test for one in found],
-                trainings=[one.record for one in found],
-            )
-        )
-    record, table = cell_result(config, cell, results, seeds)
-    # Not by a clock: an earlier call may have done some of the trainings.
-    seconds = sum(one["seconds"] for fold in results for one in fold.trainings)
-    return record | {"seconds": round(seconds, 2)}, table
+
+    def train(seeded: Config, dataset: Dataset, of_fold: str) -> Trained:
+        name = f"{cell.name}{of_fold}-seed{seeded.run.seed}"
+        return trained(seeded, dataset, start, digests, folder / name, console)
+
+    return trained_cell(config, cell, pool, seeds, train, begin)
 
 
 def finetuned_config(config: Config, cell: Cell, system: System) -> Config:

@@ -22,7 +22,7 @@ from flags.config import Config
 from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
 from tfcovid.experiment.classifiers.ensemble import check_combinable, combine, member_config
-from tfcovid.experiment.comparison.cells import Cell, PresetConfigs, cell_result, fold_result
+from tfcovid.experiment.comparison.cells import Cell, PresetConfigs
 from tfcovid.experiment.comparison.folder import ComparisonFolder, finished_cell
 from tfcovid.experiment.comparison.frozen_features import System
 from tfcovid.experiment.comparison.pool import Pool
@@ -31,8 +31,8 @@ from tfcovid.experiment.comparison.trainings import (
     RANDOM,
     Trained,
     trained,
+    trained_cell,
     training_key,
-    with_seed,
 )
 from tfcovid.experiment.inputs import choose_preprocessing
 from tfcovid.experiment.pretrained import Start
@@ -131,35 +131,18 @@ def run_preset_cells(
 
         def make(cell=cell, begin=begin):
             asked = cell_config(config, presets[cell.system, cell.task])
-            seen, several, results = pools[asked.data.preprocessing], len(pool.splits) > 1, []
-            for fold in range(len(pool.splits)):
-                part, of_seeds = seen.part(cell.task, cell.setting, fold), []
-                for seed in seeds:
-                    begin(f"{cell.name}{f'-fold{fold}' if several else ''}-seed{seed}")
-                    of_seeds.append(
-                        run_method(
-                            with_seed(asked, seed),
-                            part.dataset,
-                            starts,
-                            folder.finetuned,
-                            f"{cell.task}-{cell.setting}{f'-fold{fold}' if several else ''}",
-                            console,
-                        )
-                    )
-                results.append(
-                    fold_result(
-                        asked,
-                        part,
-                        on_validation=[one.on_validation for one in of_seeds],
-                        on_test=[one.on_test for one in of_seeds],
-                        trainings=[one.record for one in of_seeds],
-                    )
+            place = f"{cell.task}-{cell.setting}"
+
+            def train(seeded: Config, dataset: Dataset, of_fold: str) -> Trained:
+                return run_method(
+                    seeded, dataset, starts, folder.finetuned, f"{place}{of_fold}", console
                 )
-            record, table = cell_result(asked, cell, results, seeds)
-            of_all = [one for fold in results for one in fold.trainings]
+
+            seen = pools[asked.data.preprocessing]
+            record, table = trained_cell(asked, cell, seen, seeds, train, begin)
+            first = record["folds"][0]["trainings"][0]
             return record | {
-                "seconds": round(sum(one["seconds"] for one in of_all), 2),
-                "parameters": of_all[0]["parameters"],
+                "parameters": first["parameters"],
                 "start": start_words(asked, starts),
             }, table
 

@@ -12,10 +12,11 @@ import pathlib
 import shutil
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import rich.console
 
 from flags import config_json
@@ -25,7 +26,9 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.single import fit_single, logits_of
+from tfcovid.experiment.comparison.cells import Cell, cell_result, fold_result
 from tfcovid.experiment.comparison.folder import finetuning_settings, images_digest
+from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import choose_preprocessing
 from tfcovid.experiment.pretrained import Start
 from tfcovid.training.run_record import RunFolder
@@ -49,6 +52,47 @@ class Trained:
     on_validation: np.ndarray
     on_test: np.ndarray
     record: dict[str, Any]
+
+
+def trained_cell(
+    config: Config,
+    cell: Cell,
+    pool: Pool,
+    seeds: Sequence[int],
+    train: Callable[[Config, Dataset, str], Trained],
+    begin: Callable[[str], None],
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Returns the record and the predictions of a cell whose networks are trained fold by fold.
+
+    Args:
+      config: of the cell.
+      cell: which.
+      pool: the images, as its networks see them.
+      seeds: of the trainings of each fold.
+      train: gives what a training leaves, from its Config, its images and "-foldN" or "".
+      begin: called with a training's name before it begins or is found finished.
+    """
+    several, results = len(pool.splits) > 1, []
+    for fold in range(len(pool.splits)):
+        part, of_fold, found = pool.part(cell.task, cell.setting, fold), "", []
+        if several:
+            of_fold = f"-fold{fold}"
+        for seed in seeds:
+            begin(f"{cell.name}{of_fold}-seed{seed}")
+            found.append(train(with_seed(config, seed), part.dataset, of_fold))
+        results.append(
+            fold_result(
+                config,
+                part,
+                on_validation=[one.on_validation for one in found],
+                on_test=[one.on_test for one in found],
+                trainings=[one.record for one in found],
+            )
+        )
+    record, table = cell_result(config, cell, results, seeds)
+    # Not by a clock: an earlier call may have done some of the trainings.
+    seconds = sum(one["seconds"] for fold in results for one in fold.trainings)
+    return record | {"seconds": round(seconds, 2)}, table
 
 
 def trained(
