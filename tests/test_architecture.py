@@ -25,7 +25,8 @@ PARTS = {
         "tfcovid.console",
         "tfcovid.whole_file",
     },
-    "tfcovid.serving": {"tfcovid.data", "tfcovid.whole_file"},
+    "tfcovid.explain": {"tfcovid.models"},
+    "tfcovid.serving": {"tfcovid.data", "tfcovid.explain", "tfcovid.whole_file"},
     "tfcovid.report": {"tfcovid.metrics", "tfcovid.whole_file"},
     "weights_conversion": {"tfcovid.models", "tfcovid.console", "tfcovid.whole_file"},
 }

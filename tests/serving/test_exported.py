@@ -13,10 +13,11 @@ from PIL import Image
 from tests.data.lung_crop.slices import LEFT, ct_slice
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.explain.class_activation import class_heat_maps, feature_maps
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.metrics.scaling import Scaling
 from tfcovid.models.classifier import build_classifier
-from tfcovid.serving.exported import ExportedClassifier, save_exported
+from tfcovid.serving.exported import ASSETS, ExportedClassifier, save_exported
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 PREPROCESSING = Preprocessing(image_size=32, channels=1, mean=(0.5,), std=(0.25,))
@@ -266,3 +267,41 @@ def test_saved_model_does_not_overwrite_one_that_is_there(tmp_path):
     with pytest.raises(OSError, match="not empty"):
         save_exported(exported(3), tmp_path / "saved_model")
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_the_explain_signature_draws_on_the_square_what_eager_code_draws(tmp_path, encoded):
+    module = exported(3)
+    save_exported(module, tmp_path / "saved_model")
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    served = loaded.signatures["explain"](image_bytes=tf.constant(encoded))
+    squares = np.stack([PREPROCESSING.image_from_bytes(image).numpy() for image in encoded])
+    inputs = PREPROCESSING.network_input(tf.constant(squares))
+    _, expected = class_heat_maps(module.model, feature_maps(module.model, inputs), size=32)
+    np.testing.assert_array_equal(served["square"], squares[..., 0])
+    np.testing.assert_allclose(served["heatmaps"], expected, atol=1e-5)
+    plain = loaded.signatures["serving_default"](image_bytes=tf.constant(encoded))
+    for name in ("probabilities", "labels", "decision"):
+        np.testing.assert_array_equal(served[name], plain[name])
+
+
+def test_decoded_images_are_served_as_files_of_them(tmp_path):
+    save_exported(exported(3), tmp_path / "saved_model")
+    signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
+    rng = np.random.default_rng(3)
+    for channels in (1, 3):
+        images = rng.integers(0, 256, (2, 50, 40, channels), np.uint8)
+        files = [encode(image[..., 0] if channels == 1 else image) for image in images]
+        expected = signatures["serving_default"](image_bytes=tf.constant(files))
+        served = signatures["image"](images=tf.constant(images))
+        np.testing.assert_array_equal(served["probabilities"], expected["probabilities"])
+        np.testing.assert_array_equal(served["decision"], expected["decision"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected 1 or 3 channels"):
+        signatures["image"](images=tf.zeros((1, 8, 8, 4), tf.uint8))
+
+
+def test_assets_travel_beside_the_graph(tmp_path):
+    content = {"labels": ["Größe", "B"], "card": {"version": 1.5, "none": None}}
+    save_exported(exported(3), tmp_path / "saved_model", content)
+    for name, expected in content.items():
+        path = tmp_path / "saved_model" / ASSETS / f"{name}.json"
+        assert json.loads(path.read_text("utf-8")) == expected

@@ -1,16 +1,28 @@
 """The classifier as others run it: image bytes in, calibrated probabilities out."""
 
+import json
 import pathlib
 import re
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcovid.data.decode import decode_gray
+from tfcovid.data.decode import decode_gray, luma
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.explain.class_activation import (
+    class_heat_maps,
+    feature_maps,
+    has_heat_maps,
+    logits_of,
+)
 from tfcovid.whole_file import whole_file
+
+ASSETS = "assets.extra"
+"""The folder beside the graph that TensorFlow Serving leaves to others' files."""
 
 
 class ExportedClassifier(tf.Module):
@@ -30,6 +42,7 @@ class ExportedClassifier(tf.Module):
         of the others; None lets the largest of all decide.
       weights: without a threshold probabilities are multiplied by these, one a class, before
         they are compared; None for equal ones.
+      heat_map: how `explain` draws, a key of `class_activation.METHODS`.
     """
 
     def __init__(
@@ -43,6 +56,7 @@ class ExportedClassifier(tf.Module):
         positive: str,
         threshold: float | None,
         weights: Sequence[float] | None = None,
+        heat_map: str = "grad_cam",
     ):
         super().__init__(name="tfcovid_classifier")
         self.model = model
@@ -53,6 +67,12 @@ class ExportedClassifier(tf.Module):
         self.positive = classes.index(positive)
         self.weights = None if weights is None else tf.constant(weights, tf.float32)
         self.threshold = None if threshold is None else tf.constant(threshold, tf.float32)
+        self.heat_map = heat_map
+        # A function of its own, so that the signatures share one graph of the backbone.
+        self.feature_maps = tf.function(
+            lambda inputs: feature_maps(model, inputs),
+            input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)],
+        )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serving_default(self, image_bytes):
@@ -66,16 +86,76 @@ class ExportedClassifier(tf.Module):
           [num_classes] in the same order, `decision` string [batch]; where images are cropped
           to the lungs `lungs_found` bool [batch], false of one that is kept whole.
         """
+        return self._classified(*self._squares(image_bytes, decode_gray))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None], tf.uint8, name="images")])
+    def image(self, images):
+        """Classifies decoded images of one size.
+
+        Args:
+          images: uint8 [batch, height, width, 1], gray, or [batch, height, width, 3], RGB.
+
+        Returns:
+          As `serving_default`, for the gray images exactly that of a PNG file of each.
+        """
+        channels = tf.shape(images)[-1]
+        readable = tf.debugging.Assert(
+            (channels == 1) | (channels == 3), ["images: expected 1 or 3 channels, found", channels]
+        )
+        with tf.control_dependencies([readable]):
+            images = tf.identity(images)
+        # One branch at a time: with one channel there is no luma, with three nothing to keep.
+        gray = tf.cond(channels == 3, lambda: luma(images), lambda: images[..., :1])
+        return self._classified(*self._squares(gray, lambda image: image))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def explain(self, image_bytes):
+        """Classifies encoded images, and says where on them the evidence for each class lies.
+
+        Args:
+          image_bytes: as in `serving_default`.
+
+        Returns:
+          What `serving_default` returns, and `heatmaps` float32 [batch, num_classes, size, size],
+          as in `class_heat_maps`, on `square` uint8 [batch, size, size]: the image as the network
+          saw it, in gray.
+        """
+        squares, found = self._squares(image_bytes, decode_gray)
+        logits, heat_maps = class_heat_maps(
+            self.model,
+            self.feature_maps(self.preprocessing.network_input(squares)),
+            size=self.preprocessing.image_size,
+            method=self.heat_map,
+        )
+        return {
+            **self._outputs(logits, found),
+            "heatmaps": heat_maps,
+            "square": squares[..., 0],
+        }
+
+    def signatures(self) -> dict[str, Any]:
+        """Returns what the SavedModel offers by name; `explain` where the network has heat maps."""
+        offered = {"serving_default": self.serving_default, "image": self.image}
+        return offered | ({"explain": self.explain} if has_heat_maps(self.model) else {})
+
+    def _squares(self, images, decode):
+        """Returns uint8 [batch, size, size, 1], and in which the chain found what it looks for."""
         size = self.preprocessing.image_size
-        images, found = tf.map_fn(
-            lambda encoded: self.preprocessing.image_and_found(decode_gray(encoded)),
-            image_bytes,
+        return tf.map_fn(
+            lambda image: self.preprocessing.image_and_found(decode(image)),
+            images,
             fn_output_signature=(
                 tf.TensorSpec([size, size, 1], tf.uint8),
                 tf.TensorSpec([], tf.bool),
             ),
         )
-        probs = self.probabilities(self.preprocessing.network_input(images))
+
+    def _classified(self, squares, found):
+        maps = self.feature_maps(self.preprocessing.network_input(squares))
+        return self._outputs(logits_of(self.model, maps), found)
+
+    def _outputs(self, logits, found):
+        probs = self.probabilities(logits)
         outputs = {
             "probabilities": probs,
             "labels": self.classes,
@@ -89,9 +169,9 @@ class ExportedClassifier(tf.Module):
         """Returns what is decided of each image, string [batch]."""
         return tf.gather(self.classes, self.decide(probs))
 
-    def probabilities(self, inputs):
-        """Returns float32 [batch, num_classes] from the network's input."""
-        logits = self.model(inputs, training=False) * self.factor + self.offset
+    def probabilities(self, logits):
+        """Returns float32 [batch, num_classes] from the network's logits."""
+        logits = logits * self.factor + self.offset
         if logits.shape[-1] > 1:
             return tf.nn.softmax(logits)
         return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
@@ -120,6 +200,7 @@ class ExportedFindings(ExportedClassifier):
       weights: probabilities of classes are multiplied by these before they are compared, or None.
       none: what is decided where no finding reaches its threshold.
       separators: what stands between two findings, and between class and findings.
+      heat_map: as in `ExportedClassifier`.
     """
 
     def __init__(
@@ -135,6 +216,7 @@ class ExportedFindings(ExportedClassifier):
         weights: Sequence[float] | None = None,
         none: str,
         separators: tuple[str, str],
+        heat_map: str = "grad_cam",
     ):
         super().__init__(
             model,
@@ -145,13 +227,14 @@ class ExportedFindings(ExportedClassifier):
             positive=classes[0],
             threshold=None,
             weights=weights,
+            heat_map=heat_map,
         )
         self.thresholds = tf.constant(thresholds, tf.float32)
         self.num_exclusive, self.none, self.separators = num_exclusive, none, separators
 
-    def probabilities(self, inputs):
-        """Returns float32 [batch, num_outputs] from the network's input."""
-        logits = self.model(inputs, training=False) * self.factor + self.offset
+    def probabilities(self, logits):
+        """Returns float32 [batch, num_outputs] from the network's logits."""
+        logits = logits * self.factor + self.offset
         findings = tf.sigmoid(logits[:, self.num_exclusive :])
         if not self.num_exclusive:
             return findings
@@ -171,13 +254,25 @@ class ExportedFindings(ExportedClassifier):
         return tf.strings.join([chosen, found], beside)
 
 
-def save_exported(module: ExportedClassifier, folder: pathlib.Path) -> None:
+def save_exported(
+    module: ExportedClassifier,
+    folder: pathlib.Path,
+    assets: Mapping[str, Any] = types.MappingProxyType({}),
+) -> None:
     """Writes the SavedModel folder, whole or not at all.
+
+    Args:
+      module: what is exported.
+      folder: the SavedModel's.
+      assets: JSON files that travel in its folder ASSETS, by name without suffix: content that
+        `json.dump` takes.
 
     Raises:
       OSError: if the folder already holds something, or cannot be written.
     """
     with whole_file(folder) as beside:
-        tf.saved_model.save(
-            module, str(beside), signatures={"serving_default": module.serving_default}
-        )
+        tf.saved_model.save(module, str(beside), signatures=module.signatures())
+        (beside / ASSETS).mkdir()
+        for name, content in assets.items():
+            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+            (beside / ASSETS / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
