@@ -276,6 +276,14 @@ class Controls(enum.StrEnum):
     NONE = enum.auto()
 
 
+class HeatMap(enum.StrEnum):
+    """How heat maps are drawn."""
+
+    GRAD_CAM = enum.auto()
+    HIRES_CAM = enum.auto()
+    NONE = enum.auto()
+
+
 class Setting(enum.StrEnum):
     """Whether a cell of a comparison is trained with the images of further data sets."""
 
@@ -284,10 +292,7 @@ class Setting(enum.StrEnum):
 
 
 class Trained(enum.StrEnum):
-    """How a cell of a comparison is trained.
-
-    A linear probe, the whole network by the comparison's own flags, or as a preset says.
-    """
+    """How a cell of a comparison is trained: a linear probe, the whole network, or a preset."""
 
     PROBE = enum.auto()
     FINETUNED = enum.auto()

@@ -49,12 +49,14 @@ class RunConfig(RangeChecked):
       seed: seed of the split, the initial weights, the order and the augmentation.
       workdir: the run's folder; None for runs/<UTC time>-<task>-<loss>.
       controls: which shortcut controls are scored beside the network.
+      heat_map: how heat maps are drawn.
       system: the published method whose preset was placed first, or None.
     """
 
     seed: int = within(Interval(0, 2**31 - 1), 0)
     workdir: pathlib.Path | None = None
     controls: choices.Controls = choices.Controls.FEATURES
+    heat_map: choices.HeatMap = choices.HeatMap.GRAD_CAM
     system: str | None = None
 
 

@@ -19,6 +19,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "member_weights": [],
     },
     "training": {"schedule": "cosine"},
+    "run": {"heat_map": "grad_cam"},
 }
 """Fields that runs made before have not, and what those runs were made with."""
 

@@ -22,6 +22,13 @@ CONTROLS = absl_flags.DEFINE_enum_class(
     "(networks trained on the painted images and on the sources as well, which takes up to four "
     "times as long), or none.",
 )
+HEAT_MAP = absl_flags.DEFINE_enum_class(
+    "heat_map",
+    _DEFAULTS.heat_map,
+    choices.HeatMap,
+    "How heat maps are drawn: grad_cam, hires_cam (the same but for networks with dense layers "
+    "before the head, where it stays true to them), or none.",
+)
 SYSTEM = absl_flags.DEFINE_string(
     "system",
     None,

@@ -101,7 +101,7 @@ def test_what_a_preset_may_leave_out_does_not_decide_the_result():
         # Turned off by the values of every preset.
         *("folds", "fold", "effective_number_beta", "operating_value"),
         # What the user wants to know besides.
-        *("operating_class", "prevalence"),
+        *("operating_class", "prevalence", "heat_map"),
         # Speed, memory and what counts as a usable image.
         *("cache", "cache_budget_mib", "num_parallel_calls", "initial_loss_scale"),
         *("on_bad_image", "max_set_aside", "max_pixels"),

@@ -53,7 +53,7 @@ def random_model(num_outputs):
     return model
 
 
-def of_rule(rule, model, *, preprocessing=PREPROCESSING):
+def of_rule(rule, model, *, preprocessing=PREPROCESSING, heat_map=None):
     """Returns the module that decides by a rule."""
     return ExportedClassifier(
         model,
@@ -64,6 +64,7 @@ def of_rule(rule, model, *, preprocessing=PREPROCESSING):
         positive=rule.positive,
         threshold=rule.threshold,
         weights=rule.weights,
+        heat_map=heat_map,
     )
 
 
@@ -270,7 +271,7 @@ def test_saved_model_does_not_overwrite_one_that_is_there(tmp_path):
 
 
 def test_the_explain_signature_draws_on_the_square_what_eager_code_draws(tmp_path, encoded):
-    module = exported(3)
+    module = of_rule(rule_of(3), random_model(3), heat_map="grad_cam")
     save_exported(module, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     served = loaded.signatures["explain"](image_bytes=tf.constant(encoded))

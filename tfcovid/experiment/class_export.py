@@ -2,19 +2,23 @@
 
 import keras
 
+from flags.config import Config
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.heat import method_of
+from tfcovid.experiment.model_assets import model_assets
 from tfcovid.metrics.decision import DecisionRule
 from tfcovid.serving.exported import ExportedClassifier, save_exported
 from tfcovid.training import run_record
 
 
 def export(
+    config: Config,
     model: keras.Model,
     rule: DecisionRule,
     preprocessing: Preprocessing,
     folder: run_record.RunFolder,
 ) -> None:
-    """Writes the SavedModel: bytes in, calibrated probabilities and decision out."""
+    """Writes the SavedModel: bytes in, calibrated probabilities, decision and heat maps out."""
     save_exported(
         ExportedClassifier(
             model,
@@ -25,6 +29,8 @@ def export(
             positive=rule.positive,
             threshold=rule.threshold,
             weights=rule.weights,
+            heat_map=method_of(config, model),
         ),
         folder.saved_model,
+        model_assets(folder),
     )

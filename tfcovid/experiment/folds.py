@@ -107,6 +107,7 @@ def in_order(predicted: Sequence[Predicted], frame: pd.DataFrame) -> tuple[Predi
         return np.concatenate([getattr(p, name) for p in predicted])[place]
 
     members = [p.members for p in predicted if p.members is not None]
+    shares = [p.heat_shares for p in predicted if p.heat_shares is not None]
     pooled = Predicted(
         part=part.iloc[place],
         labels=joined("labels"),
@@ -116,6 +117,7 @@ def in_order(predicted: Sequence[Predicted], frame: pd.DataFrame) -> tuple[Predi
         # A control that a fold could not have is not there for all images.
         controls=pd.concat([p.controls for p in predicted], join="inner").iloc[place],
         members=pd.concat(members).iloc[place] if members else None,
+        heat_shares=np.concatenate(shares)[place] if shares else None,
     )
     return pooled, folds[place]
 

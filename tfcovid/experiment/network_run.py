@@ -12,6 +12,7 @@ from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.ensemble import write_input
 from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.classifiers.member_scores import decide_members
+from tfcovid.experiment.heat import shares_in_box
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.scoring import Predicted, predict_test_split
 from tfcovid.metrics.decision import ChosenRule
@@ -37,7 +38,10 @@ def run_network(
     chosen = kind.choose_rule(config, dataset, fitted.on_validation)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")
     kind.run_controls(asked, best, folder, console)
-    predicted = predict_test_split(best, chosen.rule, dataset, preprocessing, folder)
+    predicted = dataclasses.replace(
+        predict_test_split(best, chosen.rule, dataset, preprocessing, folder),
+        heat_shares=shares_in_box(config, best, dataset, preprocessing, console),
+    )
     if fitted.members:
         decided = decide_members(config, fitted, dataset)
         write_csv(decided, folder.member_predictions)
@@ -50,7 +54,7 @@ def run_network(
     run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
     if config.data.lung_masks is None:
-        kind.export(best, chosen.rule, preprocessing, folder)
+        kind.export(config, best, chosen.rule, preprocessing, folder)
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
     kind.write_page(folder, dataset)

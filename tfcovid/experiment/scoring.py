@@ -28,6 +28,7 @@ from tfcovid.experiment.controls.scores import (
 )
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
+from tfcovid.experiment.heat import heat_metrics
 from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.decision import DecisionRule, positive_class
 from tfcovid.metrics.finding_rule import FindingRule
@@ -53,6 +54,8 @@ class Predicted:
       decisions: as the labels, of what was decided.
       controls: columns IDENTITY and what the controls say, a row an image.
       members: columns IDENTITY and a column a member of an ensemble; None of a single classifier.
+      heat_shares: of each class's heat map the share inside the lungs' box, float
+        [n, num_classes]; None where there are no maps or no box.
     """
 
     part: pd.DataFrame
@@ -62,6 +65,7 @@ class Predicted:
     decisions: np.ndarray
     controls: pd.DataFrame
     members: pd.DataFrame | None = None
+    heat_shares: np.ndarray | None = None
 
     def table(self, classes: tuple[str, ...]) -> pd.DataFrame:
         """Returns the rows of predictions.csv."""
@@ -103,6 +107,8 @@ def metrics_of(
       notes: on the data, which a reader should know before believing a score on it.
     """
     seed, labels = config.run.seed, predicted.labels
+    has_class = np.eye(len(classes), dtype=bool)[labels]
+    groups = predicted.part["group_id"].to_numpy()
     metrics = {
         "task": config.data.task.value,
         "split": "manifest" if config.data.manifest else config.data.split.value,
@@ -121,6 +127,7 @@ def metrics_of(
             seed=seed,
         ),
         "sources_told_apart": source_entries(predicted.controls, seed=seed),
+        **heat_metrics(config, predicted.heat_shares, has_class, groups, classes),
     }
     if predicted.members is not None:
         table = predicted.table(classes)

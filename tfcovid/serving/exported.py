@@ -16,13 +16,14 @@ from tfcovid.data.preprocess import Preprocessing
 from tfcovid.explain.class_activation import (
     class_heat_maps,
     feature_maps,
-    has_heat_maps,
     logits_of,
 )
 from tfcovid.whole_file import whole_file
 
 ASSETS = "assets.extra"
 """The folder beside the graph that TensorFlow Serving leaves to others' files."""
+
+IMAGE_BYTES = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
 class ExportedClassifier(tf.Module):
@@ -42,7 +43,8 @@ class ExportedClassifier(tf.Module):
         of the others; None lets the largest of all decide.
       weights: without a threshold probabilities are multiplied by these, one a class, before
         they are compared; None for equal ones.
-      heat_map: how `explain` draws, a key of `class_activation.METHODS`.
+      heat_map: how `explain` draws, a key of `class_activation.METHODS`; None for no such
+        signature.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class ExportedClassifier(tf.Module):
         positive: str,
         threshold: float | None,
         weights: Sequence[float] | None = None,
-        heat_map: str = "grad_cam",
+        heat_map: str | None = None,
     ):
         super().__init__(name="tfcovid_classifier")
         self.model = model
@@ -68,13 +70,15 @@ class ExportedClassifier(tf.Module):
         self.weights = None if weights is None else tf.constant(weights, tf.float32)
         self.threshold = None if threshold is None else tf.constant(threshold, tf.float32)
         self.heat_map = heat_map
+        if heat_map is not None:
+            self.explain = tf.function(self._explain, input_signature=[IMAGE_BYTES])
         # A function of its own, so that the signatures share one graph of the backbone.
         self.feature_maps = tf.function(
             lambda inputs: feature_maps(model, inputs),
             input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)],
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[IMAGE_BYTES])
     def serving_default(self, image_bytes):
         """Classifies encoded images.
 
@@ -108,8 +112,7 @@ class ExportedClassifier(tf.Module):
         gray = tf.cond(channels == 3, lambda: luma(images), lambda: images[..., :1])
         return self._classified(*self._squares(gray, lambda image: image))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def explain(self, image_bytes):
+    def _explain(self, image_bytes):
         """Classifies encoded images, and says where on them the evidence for each class lies.
 
         Args:
@@ -134,9 +137,9 @@ class ExportedClassifier(tf.Module):
         }
 
     def signatures(self) -> dict[str, Any]:
-        """Returns what the SavedModel offers by name; `explain` where the network has heat maps."""
+        """Returns what the SavedModel offers by name."""
         offered = {"serving_default": self.serving_default, "image": self.image}
-        return offered | ({"explain": self.explain} if has_heat_maps(self.model) else {})
+        return offered if self.heat_map is None else {**offered, "explain": self.explain}
 
     def _squares(self, images, decode):
         """Returns uint8 [batch, size, size, 1], and in which the chain found what it looks for."""
@@ -216,7 +219,7 @@ class ExportedFindings(ExportedClassifier):
         weights: Sequence[float] | None = None,
         none: str,
         separators: tuple[str, str],
-        heat_map: str = "grad_cam",
+        heat_map: str | None = None,
     ):
         super().__init__(
             model,

@@ -15,6 +15,7 @@ from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.controls.scores import IDENTITY
 from tfcovid.experiment.findings.controls import control_entries
 from tfcovid.experiment.heads import known_shares
+from tfcovid.experiment.heat import heat_metrics
 from tfcovid.experiment.scoring import Predicted
 from tfcovid.metrics.calibration import log_loss
 from tfcovid.metrics.finding_decision import ChosenFindings, choose_finding_rule
@@ -124,6 +125,7 @@ def metrics_of(
       blocks: of the task.
       notes: on the data, which a reader should know before believing a score on it.
     """
+    groups = predicted.part["group_id"].to_numpy()
     metrics = {
         "task": config.data.task.value,
         "split": "manifest" if config.data.manifest else config.data.split.value,
@@ -143,6 +145,7 @@ def metrics_of(
             blocks,
             seed=config.run.seed,
         ),
+        **heat_metrics(config, predicted.heat_shares, predicted.labels == 1, groups, classes),
     }
     few = finding_notes(metrics)
     if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
