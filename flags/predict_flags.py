@@ -17,7 +17,14 @@ PREDICT_BATCH_SIZE = absl_flags.DEFINE_integer(
     "predict_batch_size", 16, "Images classified at a time.", lower_bound=1
 )
 
-USED = (MODEL, PATTERN, OUTPUT, PREDICT_BATCH_SIZE)
+HEATMAP_DIR = absl_flags.DEFINE_string(
+    "heatmap_dir",
+    None,
+    "Folder for a picture an image, NAME.heatmap.png: where on it the evidence for the decision "
+    "lies. Made if it is missing.",
+)
+
+USED = (MODEL, PATTERN, OUTPUT, PREDICT_BATCH_SIZE, HEATMAP_DIR)
 
 
 def adopt_key_flags() -> None:

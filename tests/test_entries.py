@@ -54,6 +54,38 @@ def test_predict_takes_a_pattern_and_writes_a_whole_file_flags_last(finished_run
     assert done.stderr == "error: 1 of 3 images could not be classified\n"
 
 
+def test_predict_draws_heat_maps_beside_the_same_probabilities(finished_run, scans, tmp_path):
+    files, predictions = scans
+    other = tmp_path / "other" / pathlib.Path(files[0]).name
+    other.parent.mkdir()
+    shutil.copy(files[1], other)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"broken")
+    folder = tmp_path / "new" / "heat"
+    done = run_entry(
+        "predict",
+        f"--model={finished_run / 'saved_model'}",
+        f"--heatmap_dir={folder}",
+        *files,
+        other,
+        broken,
+        check=False,
+    )
+    *lines, bad = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1 and bad.keys() == {"image", "error"}
+    assert lines[0]["probabilities"] == pytest.approx(
+        {name: predictions[f"prob_{name}"][0] for name in lines[0]["probabilities"]}, abs=1e-5
+    )
+    assert len({line["heatmap"] for line in lines}) == 3
+    assert {path.name for path in folder.iterdir()} == {
+        pathlib.Path(line["heatmap"]).name for line in lines
+    }
+    for line in lines:
+        assert line["heatmap_class"] == line["decision"]
+        with Image.open(line["image"]) as film, Image.open(line["heatmap"]) as heat:
+            assert heat.size == film.size and heat.mode == "RGB"
+
+
 def test_predict_writes_names_that_are_not_utf_8_and_keeps_a_damaged_jpeg_quiet(
     finished_run, tmp_path
 ):

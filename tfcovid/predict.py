@@ -36,14 +36,18 @@ def predict(argv: Sequence[str]) -> int:
     # A shell expands no ~ behind a "=".
     files = named_files(argv[1:], pattern and os.path.expanduser(pattern))  # noqa: PTH111
     path = None if output is None else output_path(output)
+    heat_folder = predict_flags.HEATMAP_DIR.value
     # A damaged JPEG has its line here; TensorFlow's own would come between the others.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
     from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
-    from tfcovid.serving.client import load_signature, predict_files
+    from tfcovid.experiment.heat_files import HeatFiles
+    from tfcovid.serving.client import DEFAULT, EXPLAIN, load_signature, predict_files
 
-    signature = load_signature(pathlib.Path(predict_flags.MODEL.value).expanduser())
+    model = pathlib.Path(predict_flags.MODEL.value).expanduser()
+    signature = load_signature(model, DEFAULT if heat_folder is None else EXPLAIN)
+    drawing = None if heat_folder is None else HeatFiles(made_folder(heat_folder))
     failed = 0
     with output_stream(path) as stream:
         for prediction in predict_files(
@@ -52,7 +56,8 @@ def predict(argv: Sequence[str]) -> int:
             batch_size=predict_flags.PREDICT_BATCH_SIZE.value,
             max_pixels=DEFAULT_MAX_PIXELS,
         ):
-            print(json_line(prediction.as_json()), file=stream, flush=True)
+            drawn = drawing.draw(prediction) if drawing and not prediction.error else {}
+            print(json_line({**prediction.as_json(), **drawn}), file=stream, flush=True)
             failed += prediction.error is not None
     if failed:
         print(f"error: {failed} of {len(files)} images could not be classified", file=sys.stderr)
@@ -96,6 +101,19 @@ def output_path(output: str) -> pathlib.Path:
     if not path.parent.is_dir():
         raise ValueError(f"--output={output}: the folder {path.parent} does not exist; make it")
     return path
+
+
+def made_folder(name: str) -> pathlib.Path:
+    """Returns the folder that --heatmap_dir names, made if it is missing.
+
+    Raises:
+      ValueError: if it is empty or a file.
+    """
+    folder = pathlib.Path(name).expanduser()
+    if not name or (folder.exists() and not folder.is_dir()):
+        raise ValueError(f"--heatmap_dir={name}: expected a folder, found a file or no name")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextlib.contextmanager

@@ -213,6 +213,18 @@ def test_errors_and_subgroups_stand_on_the_page(example_page):
     assert text.count("By source") == 1 and "By age, years" in text  # that of the data
 
 
+def test_heat_inside_the_box_stands_beside_the_boxs_share_and_the_pictures(example_page, tmp_path):
+    text = words_of(example_page)
+    assert "The box is 0.61 of the image" in text and "no more than chance" in text
+    assert "Normal 0.44 0.39\N{EN DASH}0.49 20 12 3" in text
+    assert "Normal: the surest right ones" in text and "<i>a" in text
+    assert example_page.count('alt="heat of ') >= 2
+    without = {key: value for key, value in examples.metrics().items() if key != "heat"}
+    assert "Heat maps" not in words_of(
+        page(tmp_path, metrics=without, heat_pictures={}, typical={})
+    )
+
+
 def test_a_run_without_errors_or_subgroups_says_so(tmp_path):
     nothing = {
         "confusions": [],

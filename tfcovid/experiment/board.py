@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfcovid.experiment.heat_pictures import board_pictures
 from tfcovid.report import curves, plots
 from tfcovid.report.words import HEADLINE
 from tfcovid.training import run_record
@@ -43,7 +44,10 @@ def write_board(folder: run_record.RunFolder, classes: Sequence[str]) -> None:
         folder.tensorboard / "test",
         scored={name: (labels == index, probs[:, index]) for index, name in enumerate(classes)},
         scalars={name: value for name, value in figures.items() if value is not None},
-        pictures={name: plots.figure_to_rgb(figure) for name, figure in pictures.items()},
+        pictures={
+            **{name: plots.figure_to_rgb(figure) for name, figure in pictures.items()},
+            **board_pictures(folder),
+        },
         hparams=hyperparameters(run_record.read_json(folder.config)),
     )
 

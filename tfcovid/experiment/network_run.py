@@ -13,6 +13,7 @@ from tfcovid.experiment.classifiers.ensemble import write_input
 from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.classifiers.member_scores import decide_members
 from tfcovid.experiment.heat import shares_in_box
+from tfcovid.experiment.heat_pictures import write_heat_maps
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.scoring import Predicted, predict_test_split
 from tfcovid.metrics.decision import ChosenRule
@@ -53,6 +54,7 @@ def run_network(
     write_csv(kind.table_of(predicted, dataset), folder.predictions)
     run_record.write_json(folder.decision, chosen.record)
     run_record.write_json(folder.metrics, metrics)
+    write_heat_maps(config, best, predicted, metrics, dataset, preprocessing, folder)
     if config.data.lung_masks is None:
         kind.export(config, best, chosen.rule, preprocessing, folder)
     else:

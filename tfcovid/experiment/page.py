@@ -8,6 +8,7 @@ import pandas as pd
 from tfcovid.data.dataset import Dataset
 from tfcovid.experiment.board import read_predictions
 from tfcovid.experiment.error_analysis import pictured
+from tfcovid.experiment.heat_pictures import error_heat, typical_pictures
 from tfcovid.report.galleries import gallery
 from tfcovid.report.html import write_report
 from tfcovid.training import run_record
@@ -39,6 +40,8 @@ def write_page(
         decision=run_record.read_json(folder.decision),
         notes=dataset.notes,
         pictures=error_pictures(metrics["errors"], dataset),
+        heat_pictures=error_heat(folder),
+        typical=typical_pictures(folder),
         command=environment["command"],
         folds=folds,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from tfcovid.report import finding_words, plots, words
+from tfcovid.report import finding_words, heat_words, plots, words
 from tfcovid.report.finding_curves import known_scores, roc_panels_figure
 from tfcovid.report.html import again, asked_flags, history_figures, plain
 from tfcovid.report.model_card import model_card
@@ -33,6 +33,7 @@ def write_finding_page(
     environment: Mapping[str, Any],
     decision: Mapping[str, Any],
     notes: Sequence[str],
+    typical: Mapping[str, Sequence[Mapping[str, Any]]],
     command: str,
     folds: Sequence[Mapping[str, Any]] = (),
 ) -> None:
@@ -51,6 +52,7 @@ def write_finding_page(
       environment: versions, machine, precision.
       decision: the content of decision.json.
       notes: what a reader must know besides the notes in metrics.
+      typical: by finding the surest right images: picture (an address), image and probability.
       command: what was typed.
       folds: of a cross-validation fold, page, n_images, n_patients, mean_auroc, interval of each.
 
@@ -67,6 +69,8 @@ def write_finding_page(
     text = page_template(TEMPLATE, plain=plain).render(
         metrics=metrics,
         finding_words=finding_words,
+        heat_words=heat_words,
+        typical=typical,
         notes=words.all_notes(metrics, notes),
         asked=asked,
         card=model_card(metrics, manifest, rejected, asked, decision),

@@ -14,6 +14,7 @@ from tfcovid.report.terminal import (
     heading,
     note_list,
     print_files,
+    print_heat,
     run_files,
     show,
     table,
@@ -45,6 +46,7 @@ def print_findings(
         if sentence:
             show(console, Text(sentence, "bold"))
     _print_controls(console, metrics)
+    print_heat(console, metrics)
     heading(console, "Each finding against its absence, where it is known")
     show(console, _finding_table(metrics))
     show(console, Text(finding_words.interval_legend(metrics), "dim"))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from tfcovid.report import curves, plots, tables, words
+from tfcovid.report import curves, heat_words, plots, tables, words
 from tfcovid.report.model_card import model_card
 from tfcovid.report.pages import page_template, png_address
 from tfcovid.whole_file import write_text_whole
@@ -31,6 +31,8 @@ def write_report(
     decision: Mapping[str, Any],
     notes: Sequence[str],
     pictures: Mapping[str, bytes],
+    heat_pictures: Mapping[str, bytes],
+    typical: Mapping[str, Sequence[Mapping[str, Any]]],
     command: str,
     folds: Sequence[Mapping[str, Any]] = (),
 ) -> None:
@@ -49,6 +51,8 @@ def write_report(
       decision: the content of decision.json.
       notes: what a reader must know besides the notes in metrics.
       pictures: of the images in metrics' errors, PNG files by image id; one without has none.
+      heat_pictures: of images in metrics' errors, with the heat of what was decided, likewise.
+      typical: by class the surest right images: picture (an address), image and probability.
       command: what was typed.
       folds: of a cross-validation fold, page, n_images, n_patients, balanced_accuracy, interval,
         temperature, rule, thresholds of each fold; decision then holds what they share.
@@ -74,6 +78,9 @@ def write_report(
         confusion=tables.confusion_rows(metrics),
         headline=tables.headline_rows(metrics),
         pictures={name: png_address(content) for name, content in pictures.items()},
+        heat_pictures={name: png_address(content) for name, content in heat_pictures.items()},
+        typical=typical,
+        heat_words=heat_words,
         ladder=tables.ladder_rows(metrics),
         data=tables.data_tables(manifest, metrics["classes"]),
         rejected=rejected.fillna("").to_dict("records"),

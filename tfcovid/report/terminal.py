@@ -14,7 +14,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from tfcovid.report import words
+from tfcovid.report import heat_words, words
 
 MAX_WIDTH = 100
 INDENT = 2
@@ -42,6 +42,7 @@ def print_result(
     if drop := words.drop_sentence(metrics):
         show(console, Text(drop, "bold"))
     _print_controls(console, metrics)
+    print_heat(console, metrics)
     _print_members(console, metrics)
     heading(console, "Each class against the rest")
     show(console, _class_table(metrics))
@@ -101,6 +102,12 @@ def _print_controls(console: Console, metrics: Mapping[str, Any]) -> None:
     show(console, rows)
     show(console, Text(words.left_sentence(metrics), "bold"))
     _print_sentences(console, [*words.source_sentences(metrics), *words.inside_sentences(metrics)])
+
+
+def print_heat(console: Console, metrics: Mapping[str, Any]) -> None:
+    """Prints how much of the heat lies inside the lungs' box, where there are heat maps."""
+    if sentence := heat_words.heat_sentence(metrics):
+        show(console, Text(sentence))
 
 
 def _print_members(console: Console, metrics: Mapping[str, Any]) -> None:

@@ -6,12 +6,30 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, encoded_or_reason
 
 INPUT = "image_bytes"
 OUTPUTS = {"probabilities", "labels", "decision"}
+HEAT_OUTPUTS = {"heatmaps", "square"}
+DEFAULT, EXPLAIN = "serving_default", "explain"
+
+
+@dataclasses.dataclass(frozen=True)
+class HeatMap:
+    """Where on an image the evidence for a class lies.
+
+    Attributes:
+      of_class: the decided class, or where several findings are decided the likeliest of all.
+      values: float32 [size, size] in 0..1.
+      square: what the network saw, uint8 [size, size].
+    """
+
+    of_class: str
+    values: np.ndarray
+    square: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +43,7 @@ class Prediction:
       error: why the file could not be classified, or None.
       lungs_found: whether the model found the lungs that it crops to; None of one that crops
         nothing.
+      heat_map: where the evidence lies; None where there is an error, or no heat map was asked for.
     """
 
     image: str
@@ -32,6 +51,7 @@ class Prediction:
     decision: str | None
     error: str | None = None
     lungs_found: bool | None = None
+    heat_map: HeatMap | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns what a JSON line holds: the error alone, or everything but it."""
@@ -47,11 +67,16 @@ class Prediction:
         return fields
 
 
-def load_signature(folder: pathlib.Path):
-    """Returns the `serving_default` signature of a SavedModel, and keeps the model alive.
+def load_signature(folder: pathlib.Path, name: str = DEFAULT):
+    """Returns a signature of a SavedModel, and keeps the model alive.
+
+    Args:
+      folder: the SavedModel's.
+      name: DEFAULT, or EXPLAIN for predictions with heat maps.
 
     Raises:
-      ValueError: if the folder holds no SavedModel of this program, or not a whole one.
+      ValueError: if the folder holds no SavedModel of this program, or not a whole one, or the
+        model has no heat maps and they are asked for.
     """
     if not (folder / "saved_model.pb").is_file():
         inside = folder / "saved_model"
@@ -68,12 +93,18 @@ def load_signature(folder: pathlib.Path):
             f"--model={folder}: this SavedModel cannot be loaded, it is damaged or incomplete; "
             "copy it once more from its run"
         ) from error
-    signature = getattr(model, "signatures", {}).get("serving_default")
-    if signature is None or not _is_classifier(signature):
+    signatures = getattr(model, "signatures", {})
+    if DEFAULT not in signatures or not _is_classifier(signatures[DEFAULT]):
         raise ValueError(
             f"--model={folder}: expected a classifier that this program exported (from {INPUT} to "
             f"{', '.join(sorted(OUTPUTS))}), found another SavedModel; name RUN/saved_model"
         )
+    if name not in signatures:
+        raise ValueError(
+            f"--model={folder}: this model has no heat maps: its run was made with --heat_map=none "
+            "or before there were any, or its network has none, as boosted trees and transformers"
+        )
+    signature = signatures[name]
     signature._model = model  # without a reference its variables would be freed
     return signature
 
@@ -153,12 +184,25 @@ def _call(signature, names: Sequence[str], contents: dict[str, Any]) -> list[Pre
     labels = [label.decode() for label in outputs["labels"].numpy()]
     probs, decisions = outputs["probabilities"].numpy(), outputs["decision"].numpy()
     found = outputs["lungs_found"].numpy().tolist() if "lungs_found" in outputs else None
+    heat = _heat_maps(outputs, labels) if outputs.keys() >= HEAT_OUTPUTS else [None] * len(names)
     return [
         Prediction(
             name,
             dict(zip(labels, map(float, probs[i]), strict=True)),
             decision=decisions[i].decode(),
             lungs_found=None if found is None else found[i],
+            heat_map=heat[i],
         )
         for i, name in enumerate(names)
     ]
+
+
+def _heat_maps(outputs, labels: list[str]) -> list[HeatMap]:
+    likeliest = outputs["probabilities"].numpy().argmax(axis=-1)
+    squares, maps = outputs["square"].numpy(), outputs["heatmaps"].numpy()
+    found = []
+    for i, decision in enumerate(outputs["decision"].numpy()):
+        name = decision.decode()
+        index = labels.index(name) if name in labels else int(likeliest[i])
+        found.append(HeatMap(labels[index], maps[i, index], squares[i]))
+    return found

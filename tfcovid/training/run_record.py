@@ -49,6 +49,7 @@ class RunFolder:
         self.probes = self.controls / "probes.npz"
         self.metrics = path / "metrics.json"
         self.report = path / "report.html"
+        self.heatmaps = path / "heatmaps"
         self.saved_model = path / "saved_model"
 
     def refuse_if_used(self) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from tfcovid.data.blocks import Blocks, label_matrix
 from tfcovid.data.dataset import Dataset
 from tfcovid.experiment.board import hyperparameters
+from tfcovid.experiment.heat_pictures import board_pictures, typical_pictures
 from tfcovid.experiment.page import read_history
 from tfcovid.report import plots
 from tfcovid.report.finding_curves import known_scores, roc_panels_figure
@@ -43,6 +44,7 @@ def write_page(
         environment=environment,
         decision=run_record.read_json(folder.decision),
         notes=dataset.notes,
+        typical=typical_pictures(folder),
         command=environment["command"],
         folds=folds,
     )
@@ -60,7 +62,10 @@ def write_board(folder: run_record.RunFolder, dataset: Dataset) -> None:
         folder.tensorboard / "test",
         scored=scored,
         scalars={name: value for name, value in figures.items() if value is not None},
-        pictures={"ROC": plots.figure_to_rgb(roc_panels_figure(scored, aurocs))},
+        pictures={
+            "ROC": plots.figure_to_rgb(roc_panels_figure(scored, aurocs)),
+            **board_pictures(folder),
+        },
         hparams=hyperparameters(run_record.read_json(folder.config)),
     )
 
