@@ -18,6 +18,7 @@ SMALL = (
     "--epochs=2",
     "--batch_size=64",
     "--precision=float32",
+    "--heat_map=none",
 )
 
 
@@ -89,5 +90,6 @@ def evaluate_here(workdir, data_dir=None, **changes):
 def finished_run(small_data, tmp_path_factory):
     """The folder of a finished multi-class run on the small data."""
     workdir = tmp_path_factory.mktemp("runs") / "multiclass"
-    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL)
+    heat = "--heat_map=grad_cam"
+    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL, heat)
     return workdir

@@ -93,6 +93,7 @@ def test_what_a_preset_asks_for_runs_whole_from_its_data_to_its_saved_model(
         "--image_size=32",
         "--precision=float32",
         "--controls=none",
+        "--heat_map=none",
     ]
     members, trees = given.get("members"), "boosted_trees" in json.dumps(given)
     if members:

@@ -10,7 +10,7 @@ from tests.conftest import SMALL, evaluate_here, train_here
 from tfcovid.metrics.decision import rule_from_description
 
 FOLDS = 3
-CROSS = ("--split=kfold", f"--folds={FOLDS}", "--epochs=1")
+CROSS = ("--split=kfold", f"--folds={FOLDS}", "--epochs=1", "--heat_map=grad_cam")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,19 @@ def test_pooled_figures_are_those_of_the_pooled_predictions(crossed):
     assert list(controls["image"]) == list(table["image"])
     recalls = controls["border_only"].eq(controls["label"]).groupby(controls["label"]).mean()
     assert metrics["controls"]["border_only"]["balanced_accuracy"] == pytest.approx(recalls.mean())
+
+
+def test_pooled_heat_is_that_of_every_image_of_a_class(crossed):
+    workdir, _ = crossed
+    pooled, table = read(workdir / "metrics.json")["heat"], pd.read_csv(workdir / "predictions.csv")
+    of_folds = [read(workdir / f"fold-{k}" / "metrics.json")["heat"] for k in range(FOLDS)]
+    for name, entry in pooled["per_class"].items():
+        parts = [fold["per_class"][name] for fold in of_folds]
+        for key in ("n_images", "without_heat"):
+            assert entry[key] == sum(part[key] for part in parts)
+        assert entry["n_images"] + entry["without_heat"] == (table["label"] == name).sum()
+        summed = sum((part["share"] or 0) * part["n_images"] for part in parts)
+        assert entry["share"] == pytest.approx(summed / entry["n_images"])
 
 
 def test_each_image_is_decided_by_the_rule_of_its_own_fold(crossed):

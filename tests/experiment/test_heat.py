@@ -97,7 +97,6 @@ def test_a_run_without_heat_maps_has_none_anywhere(small_data, tmp_path):
         *SMALL,
         "--epochs=1",
         "--controls=none",
-        "--heat_map=none",
     )
     assert "heat" not in json.loads((workdir / "metrics.json").read_text())
     assert not (workdir / "heatmaps").exists()

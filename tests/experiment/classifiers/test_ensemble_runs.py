@@ -38,7 +38,8 @@ def ensemble_run(small_data, weights, workdir, *arguments):
 @pytest.fixture(scope="module")
 def soft_vote(small_data, weights, tmp_path_factory):
     """The folder of an ensemble by soft vote, and what the terminal showed."""
-    return ensemble_run(small_data, weights, tmp_path_factory.mktemp("runs") / "vote")
+    workdir = tmp_path_factory.mktemp("runs") / "vote"
+    return ensemble_run(small_data, weights, workdir, "--heat_map=grad_cam")
 
 
 def predictions(workdir):
@@ -56,6 +57,12 @@ def test_every_member_is_a_classifier_of_its_own_in_the_run_s_folder(soft_vote):
         for file in ("checkpoints/model.keras", "history.csv", "preprocessing.json"):
             assert (member / file).is_file(), (member.name, file)
         assert json.loads((member / "preprocessing.json").read_text())["channels"] == 3
+
+
+def test_an_ensemble_has_heat_maps_of_the_members_that_have_gradients(soft_vote):
+    workdir, _ = soft_vote
+    assert json.loads((workdir / "metrics.json").read_text())["heat"]["method"] == "grad_cam"
+    assert len(list((workdir / "heatmaps").glob("*.png"))) > 0
 
 
 def test_the_same_member_again_is_another_network(soft_vote):

@@ -155,6 +155,22 @@ def test_controls_stand_beside_each_finding_and_see_nothing_of_it_at_the_border(
     assert above["difference"] == pytest.approx(metrics["mean_auroc"] - border["mean_auroc"])
 
 
+def test_each_finding_has_heat_of_the_films_that_have_it_and_pictures(chexnet):
+    workdir, shown = chexnet
+    heat = read(workdir / "metrics.json")["heat"]["per_class"]
+    table, targets, _, decided = tables(workdir, "findings14")
+    listed = pd.read_csv(workdir / "heatmaps" / "heatmaps.csv")
+    for k, name in enumerate(PATHOLOGIES):
+        entry = heat[name]
+        assert entry["n_images"] + entry["without_heat"] == (targets[:, k] == 1).sum()
+        right = (targets[:, k] == 1) & (decided[:, k] == 1)
+        patients = table.loc[right, "group_id"].nunique()
+        assert (listed["class"] == name).sum() == min(4, patients)
+    assert "Heat inside the lungs' box" in shown
+    page = (workdir / "report.html").read_text()
+    assert f"the surest right ones, one a patient, with the heat of {SEEN[0]}" in page
+
+
 def test_the_plateau_schedule_moved_the_learning_rate_as_the_figure_says(chexnet):
     history = pd.read_csv(chexnet[0] / "history.csv")
     assert {"val_macro_log_loss", "val_mean_auroc"} <= set(history)
