@@ -122,7 +122,7 @@ MAX_PIXELS = absl_flags.DEFINE_integer(
     "max_pixels",
     _DEFAULTS.max_pixels,
     "An image with more pixels than this is not decoded (decompression bombs); at most "
-    "178956970, twice Pillow's own limit.",
+    "178956970, twice Pillow's own limit. serve: 25 million unless it is given.",
 )
 NUM_PARALLEL_CALLS = absl_flags.DEFINE_integer(
     "num_parallel_calls",

@@ -40,6 +40,7 @@ ENTRIES = (
     "tfcovid.prepare",
     "tfcovid.compare",
     "tfcovid.steps",
+    "tfcovid.serve",
     CONVERSION,
 )
 # Their modules, with how they start and fail: they alone see both flags and parts.
