@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 from absl import flags as absl_flags
 
@@ -121,7 +122,7 @@ def asked(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> Asked:
         missing, or a value is none that can be served; one line that names the flag.
     """
     refuse_unread("serve", USED, flag_values)
-    values = {holder.name: flag_values[holder.name].value for holder in USED}
+    values: dict[str, Any] = {holder.name: flag_values[holder.name].value for holder in USED}
     if not values["model"]:
         raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
     if not _NAME.fullmatch(values["model_name"]):
@@ -130,7 +131,7 @@ def asked(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> Asked:
             "it is a part of the address"
         )
     pixels = flag_values[data_flags.MAX_PIXELS.name]
-    max_pixels = pixels.value if pixels.present else DEFAULT_MAX_PIXELS
+    max_pixels: Any = pixels.value if pixels.present else DEFAULT_MAX_PIXELS
     if max_pixels not in _PIXELS:
         raise ValueError(f"--max_pixels={max_pixels}: expected {_PIXELS}")
     return Asked(

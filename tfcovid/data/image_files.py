@@ -93,9 +93,22 @@ def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> st
       content: the whole file.
       max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
     """
+    size = size_or_reason(content, max_pixels=max_pixels)
+    return size if isinstance(size, str) else None
+
+
+def size_or_reason(
+    content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[int, int] | str:
+    """Returns (width, height) by the header of a file, or why its bytes are no image to classify.
+
+    Args:
+      content: the whole file.
+      max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
+    """
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
         header = _header_or_reason(content, max_pixels)
-    return header if isinstance(header, str) else None
+    return header if isinstance(header, str) else header[:2]
 
 
 def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:

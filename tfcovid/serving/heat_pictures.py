@@ -1,0 +1,53 @@
+"""Draws what the page shows: the square that the network saw, and the heat map of each class."""
+
+import base64
+import io
+
+import matplotlib
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfcovid.data.decode import decode_gray
+
+# Its lightness grows with the value alone, so that the map reads the same without colour vision.
+COLOURS = "inferno"
+LONGEST_SIDE_PX = 768
+
+
+def gray_picture(square: np.ndarray) -> str:
+    """Returns a gray picture as the address of a PNG file that a page can show.
+
+    Args:
+      square: uint8 [height, width].
+    """
+    return _png(Image.fromarray(square))
+
+
+def heat_picture(heat_map: np.ndarray) -> str:
+    """Returns a heat map as the address of a PNG file, to be laid over its picture.
+
+    Args:
+      heat_map: float32 [height, width] in [0, 1]. Where it is 0 the picture shows through, and
+        where it is 1 nothing does.
+    """
+    coloured = matplotlib.colormaps[COLOURS](heat_map, bytes=True)
+    coloured[..., 3] = np.rint(255 * heat_map)
+    return _png(Image.fromarray(coloured))
+
+
+def decoded_picture(encoded: bytes) -> str:
+    """Returns a whole image in gray, no side longer than `LONGEST_SIDE_PX`, as `gray_picture`.
+
+    Args:
+      encoded: an image file that the graph decodes.
+    """
+    picture = Image.fromarray(decode_gray(tf.constant(encoded)).numpy()[..., 0])
+    picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+    return _png(picture)
+
+
+def _png(picture: Image.Image) -> str:
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
