@@ -138,19 +138,18 @@ async def read_body(request: Request, *, held: Held, max_bytes: int, deadline: f
         async with asyncio.timeout_at(deadline):
             async for chunk in request.stream():
                 length += len(chunk)
+                if refused is None:
+                    try:
+                        if length > max_bytes:
+                            raise RefusedError(413, too_long)
+                        held.add(len(chunk))
+                        body += chunk
+                    except RefusedError as error:
+                        refused = error
+                        body.clear()
+                        held.release()
                 if length > DISCARDED_BODIES * max_bytes:
                     break
-                if refused is not None:
-                    continue
-                try:
-                    if length > max_bytes:
-                        raise RefusedError(413, too_long)
-                    held.add(len(chunk))
-                    body += chunk
-                except RefusedError as error:
-                    refused = error
-                    body.clear()
-                    held.release()
     except TimeoutError:
         refused = refused or RefusedError(
             408, f"the request did not arrive whole in time; {length} bytes came"

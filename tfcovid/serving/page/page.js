@@ -185,6 +185,9 @@ function show(entry) {
 function showFound(entry, found) {
   element("decision").textContent = found.decision;
   element("file").textContent = entry.file.name;
+  const decided = found.classes.find((one) => one.name === found.decision);
+  const largest = Math.max(...found.classes.map((one) => one.probability));
+  element("why").hidden = !decided || decided.probability === largest;
   element("lungs").hidden = found.lungs_found !== false;
   element("picture").src = found.picture;
   element("picture").alt = found.explained
