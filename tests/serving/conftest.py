@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.data.images import encode, noise
-from tests.serving.test_exported import exported
+from tests.serving.test_exported import exported, of_rule, random_model, rule_of
 from tfcovid.serving.app import build_app
 from tfcovid.serving.exported import save_exported
 from tfcovid.serving.limits import Limits
@@ -18,7 +18,7 @@ from tfcovid.serving.server import http_server, listening_socket
 from tfcovid.serving.service import Service
 
 PREDICT = "/v1/models/tfcovid:predict"
-CARD = {"task": "multiclass", "intended use": "research", "figures": {"accuracy": 0.5}}
+CARD = {"task": "multiclass", "card": {"Purpose": "Research."}, "share": 0.5, "notes": []}
 
 
 def png(seed=0, *, height=40, width=50):
@@ -86,7 +86,16 @@ def said_to(address, *parts, timeout_s=60):
 def model_folder(tmp_path_factory):
     """The SavedModel of a small network with random weights, and a card."""
     folder = tmp_path_factory.mktemp("served") / "saved_model"
-    save_exported(exported(3), folder, {"model_card": CARD})
+    module = of_rule(rule_of(3), random_model(3), heat_map="grad_cam")
+    save_exported(module, folder, {"model_card": CARD})
+    return folder
+
+
+@pytest.fixture(scope="package")
+def plain_folder(tmp_path_factory):
+    """The SavedModel of the same network, without heat maps and without a card."""
+    folder = tmp_path_factory.mktemp("plain") / "saved_model"
+    save_exported(exported(3), folder)
     return folder
 
 

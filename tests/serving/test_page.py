@@ -13,6 +13,7 @@ from tests.serving.conftest import client_of, listening, png, service_of
 from tfcovid.serving.app import build_app
 from tfcovid.serving.client import load_signature
 from tfcovid.serving.connections import ConnectionLimits
+from tfcovid.serving.servable import Servable
 
 pytestmark = pytest.mark.skipif(
     chromium.PROGRAM is None,
@@ -207,17 +208,11 @@ def test_every_control_has_a_name_for_those_who_do_not_see_it(page, tmp_path):
 def test_the_card_of_the_model_is_shown(page):
     page.evaluate("document.querySelector('details').open = true")
     card = page.evaluate("document.getElementById('card').innerText")
-    assert "research" in card and "0.500" in card
+    assert card.split() == ["Purpose", "Research.", "task", "multiclass", "share", "0.500", "notes"]
 
 
-def test_a_model_without_heat_maps_says_so(servable, tab, tmp_path):
-    class Unexplained:
-        explains = False
-
-        def __getattr__(self, name):
-            return getattr(servable, name)
-
-    app = build_app(service_of(Unexplained(), request_timeout_s=600.0), "plain")
+def test_a_model_without_heat_maps_and_card_says_so(plain_folder, tab, tmp_path):
+    app = build_app(service_of(Servable(plain_folder), request_timeout_s=600.0), "plain")
     with listening(app, PATIENT_CONNECTIONS) as (host, port):
         tab.open(f"http://{host}:{port}/")
         tab.wait(text("offers"))
@@ -225,6 +220,7 @@ def test_a_model_without_heat_maps_says_so(servable, tab, tmp_path):
         assert not tab.evaluate(shown("blend-row"))
         assert "This model has no heat maps" in tab.evaluate(text("heat-note"))
         assert tab.evaluate("document.getElementById('picture').naturalWidth") == 50
+        assert "exported without a model card" in tab.evaluate(text("card"))
 
 
 def test_the_page_may_load_nothing_from_elsewhere(servable):

@@ -39,7 +39,8 @@ async function showModel() {
     card.append(make("p", "note", "This model was exported without a model card."));
     return;
   }
-  card.append(listOf(about.card));
+  const { card: items = {}, ...rest } = about.card;
+  card.append(listOf({ ...items, ...rest }));
 }
 
 function listOf(fields) {
@@ -56,9 +57,14 @@ function listOf(fields) {
 function written(value) {
   if (Array.isArray(value)) {
     const flat = value.every((part) => typeof part !== "object" || part === null);
-    if (flat) return document.createTextNode(value.map(plain).join(", "));
+    const sentences = value.some((part) => String(part).length > 40);
+    if (flat && !sentences) return document.createTextNode(value.map(plain).join(", "));
     const box = make("div");
-    box.append(...value.map(written));
+    for (const part of value) {
+      const line = make("p");
+      line.append(written(part));
+      box.append(line);
+    }
     return box;
   }
   if (typeof value === "object" && value !== null) return listOf(value);
