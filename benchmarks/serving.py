@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 import numpy as np
 import rich.table
@@ -73,6 +74,13 @@ def post(connection, body, address=PREDICT):
     return answer.status
 
 
+def send_once(port, body):
+    """Returns the status of the answer over a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    with contextlib.closing(connection):
+        return post(connection, body)
+
+
 def figures(port):
     """Returns the server's own figures, by name."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -105,7 +113,9 @@ def asking(content):
 def bad_inputs(good):
     """Returns bodies that are refused, by name."""
     claims = bytearray(good)
-    claims[16:24] = struct.pack(">II", 30_000, 30_000)  # width and height of a PNG file
+    # Of a PNG file: width and height, and the checksum of the chunk that they stand in.
+    claims[16:24] = struct.pack(">II", 30_000, 30_000)
+    claims[29:33] = struct.pack(">I", zlib.crc32(claims[12:29]))
     return {
         "no JSON": b"no JSON",
         "JSON a million deep": b'{"instances":' + b"[" * 1_000_000,
@@ -175,9 +185,7 @@ def send_bad(port, console):
     for name, body in bad_inputs(png.getvalue()).items():
         statuses = []
         for _ in range(BAD_ROUNDS.value):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-            statuses.append(post(connection, body))
-            connection.close()
+            statuses.append(send_once(port, body))
         memory = figures(port)[MEMORY] / 1e6
         say(console, f"  {name}: {sorted(set(statuses))}, then {memory:.0f} MB resident")
 
@@ -192,16 +200,13 @@ def main(_):
     say(console, f"One JPEG of {SIDE.value} by {SIDE.value} pixels, {len(content):,} bytes.")
     for title, max_batch_size in (("no batching", 1), ("batching", BATCH_SIZE.value)):
         with server(max_batch_size) as port:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             for _ in range(WARM_UP.value):
-                post(connection, asking(content))
+                send_once(port, asking(content))
             say(console, f"{title}: {figures(port)[MEMORY] / 1e6:.0f} MB resident at the start")
             for clients in map(int, CLIENTS.value):
                 table.add_row(*row(title, port, clients, asking(content)))
             send_bad(port, console)
-            status = post(connection, asking(content))
-            say(console, f"  a good image after them: {status}")
-            connection.close()
+            say(console, f"  a good image after them: {send_once(port, asking(content))}")
     console.print(table)
 
 

@@ -4,6 +4,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+_OF_REQUEST = ("asked", "status")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -21,10 +22,15 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        of_request = {"labelnames": ("asked", "status"), "registry": self._registry}
-        self.requests = Counter("tfcovid_requests", "Requests answered.", **of_request)
+        self.requests = Counter(
+            "tfcovid_requests", "Requests answered.", _OF_REQUEST, registry=self._registry
+        )
         self.seconds = Histogram(
-            "tfcovid_request_seconds", "What a request took.", buckets=_SECONDS, **of_request
+            "tfcovid_request_seconds",
+            "What a request took.",
+            _OF_REQUEST,
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         self.images = Counter("tfcovid_images", "Images classified.", registry=self._registry)
         self.batch_sizes = Histogram(
