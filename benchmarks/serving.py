@@ -64,7 +64,7 @@ def server(max_batch_size):
         yield int(found[1])
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
 
 
 def post(connection, body, address=PREDICT):
@@ -183,11 +183,9 @@ def send_bad(port, console):
     png = io.BytesIO()
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(png, "PNG")
     for name, body in bad_inputs(png.getvalue()).items():
-        statuses = []
-        for _ in range(BAD_ROUNDS.value):
-            statuses.append(send_once(port, body))
+        statuses = {send_once(port, body) for _ in range(BAD_ROUNDS.value)}
         memory = figures(port)[MEMORY] / 1e6
-        say(console, f"  {name}: {sorted(set(statuses))}, then {memory:.0f} MB resident")
+        say(console, f"  {name}: {sorted(statuses)}, then {memory:.0f} MB resident")
 
 
 def main(_):
