@@ -52,10 +52,11 @@ def serve(argv: Sequence[str]) -> None:
         batch_timeout_s=asked.batch_timeout_s,
     )
     app = build_app(service, asked.model_name)
-    port = listener.getsockname()[1]
+    host = f"[{asked.host}]" if ":" in asked.host else asked.host
+    address = f"http://{host}:{listener.getsockname()[1]}/"
 
     def say_started() -> None:
-        print(f"Serving {asked.model} at http://{asked.host}:{port}/ until Ctrl-C", flush=True)
+        print(f"Serving {asked.model} at {address} until Ctrl-C", flush=True)
         print("Not a medical device.", flush=True)
 
     serve_app(app, listener, request_timeout_s=asked.request_timeout_s, started=say_started)

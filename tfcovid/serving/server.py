@@ -19,7 +19,7 @@ GRACE_S = 2
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Returns a socket at an address; what knocks there waits until `serve` begins.
+    """Returns a socket that has an address to itself; it takes connections once `serve` begins.
 
     Args:
       host: a name or an address.
