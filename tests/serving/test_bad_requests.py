@@ -44,7 +44,7 @@ BAD_FILES = {
     "nothing": (b"", 400, "empty file"),
     "no image": (b"<html>", 400, "not an image"),
     "cut PNG": (png()[:200], 400, "does not decode"),
-    "cut JPEG": (encode(smooth(64, 64), "JPEG")[:-400], 400, "does not decode"),
+    "cut JPEG": (encode(noise(64, 64), "JPEG")[:-1000], 400, "does not decode"),
     "cut header": (png()[:20], 400, "the header of the image is not whole"),
     "cut DICOM": (FILM[: len(FILM) // 2], 400, "damaged or cut off"),
     "DICOM of nothing": (FILM[:140], 400, "DICOM"),
