@@ -28,17 +28,31 @@ def serve(argv: Sequence[str]) -> None:
     from tfcovid.serving.server import listening_socket
     from tfcovid.serving.server import serve as serve_app
 
-    listener = listening_socket(asked.host, asked.port)
-    # What does not decode is answered; TensorFlow's own lines about it would fill the log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
-    import_tensorflow()
+    # A port that is taken is said at once, not after the model is loaded.
+    with listening_socket(asked.host, asked.port) as listener:
+        # What does not decode is answered; TensorFlow's own lines about it would fill the log.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # TensorFlow takes seconds to import: not before the flags are known to be right.
+        import_tensorflow()
+        app = _app(asked)
+        host = f"[{asked.host}]" if ":" in asked.host else asked.host
+        address = f"http://{host}:{listener.getsockname()[1]}/"
+
+        def say_started() -> None:
+            print(f"Serving {asked.model} at {address} until Ctrl-C", flush=True)
+            print("Not a medical device.", flush=True)
+
+        serve_app(app, listener, request_timeout_s=asked.request_timeout_s, started=say_started)
+    print("Stopped: what was accepted is answered.")
+
+
+def _app(asked: serve_flags.Asked):
+    """Returns the application that serves the model; raises ValueError if it cannot be loaded."""
     from tfcovid.serving.app import build_app
     from tfcovid.serving.limits import Limits
     from tfcovid.serving.servable import Servable
     from tfcovid.serving.service import Service
 
-    servable = Servable(pathlib.Path(asked.model).expanduser())
     limits = Limits(
         max_body_bytes=asked.max_body_bytes,
         max_pixels=asked.max_pixels,
@@ -46,21 +60,12 @@ def serve(argv: Sequence[str]) -> None:
         max_waiting=asked.max_waiting,
     )
     service = Service(
-        servable,
+        Servable(pathlib.Path(asked.model).expanduser()),
         limits,
         max_batch_size=asked.max_batch_size,
         batch_timeout_s=asked.batch_timeout_s,
     )
-    app = build_app(service, asked.model_name)
-    host = f"[{asked.host}]" if ":" in asked.host else asked.host
-    address = f"http://{host}:{listener.getsockname()[1]}/"
-
-    def say_started() -> None:
-        print(f"Serving {asked.model} at {address} until Ctrl-C", flush=True)
-        print("Not a medical device.", flush=True)
-
-    serve_app(app, listener, request_timeout_s=asked.request_timeout_s, started=say_started)
-    print("Stopped: what was accepted is answered.")
+    return build_app(service, asked.model_name)
 
 
 if __name__ == "__main__":
