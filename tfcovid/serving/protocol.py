@@ -1,8 +1,7 @@
 """TensorFlow Serving's REST protocol: what a request asks, and how an answer is written.
 
 Source: https://www.tensorflow.org/tfx/serving/api_rest; what the page leaves open is as in
-tensorflow_serving/util/json_tensor.cc. Three things differ, and each only gives an answer where
-TensorFlow Serving gives an error or an empty one:
+tensorflow_serving/util/json_tensor.cc. Three things differ:
 
 - "Use this format if all named input tensors have the same 0-th dimension", says the page of rows,
   and TensorFlow Serving refuses outputs that do not: `labels`, the names of the classes, has no
