@@ -23,9 +23,7 @@ def squares(count=12, *, side=32, seed=1):
 
 def module_of(model=None, *, rule=RULE, preprocessing=PREPROCESSING):
     """Returns what a SavedModel is made of; of a tiny network where none is given."""
-    return class_export.module_of(
-        Config(), tiny() if model is None else model, rule, preprocessing
-    )
+    return class_export.module_of(Config(), tiny() if model is None else model, rule, preprocessing)
 
 
 def expected(module, images, *, rule=RULE):
@@ -44,4 +42,5 @@ def contract(*, rule=RULE, preprocessing=PREPROCESSING, batch="batch"):
         batch=batch,
         precision="weights and arithmetic float32",
         model_sha256="0" * 64,
+        model_card={"warning": "For research."},
     )

@@ -7,12 +7,22 @@ import numpy as np
 import tensorflow as tf
 
 from tests.exports.modules import PREPROCESSING, contract
-from tfcovid.data.preprocess import CHAINS
-from tfcovid.exports.contract import SQUARES
+from tfcovid.data.preprocess import CHAINS, VIEWS, Preprocessing
+from tfcovid.exports.contract import PAINTED, SQUARES
 
 
-def test_every_chain_has_its_words():
+def test_every_chain_and_view_has_its_words():
     assert SQUARES.keys() == CHAINS.keys()
+    assert PAINTED.keys() == set(VIEWS)
+
+
+def test_a_painted_view_is_a_step_of_its_own():
+    hidden = dataclasses.replace(PREPROCESSING, view="lungs_hidden")
+    (step,) = contract(preprocessing=hidden)["input"]["made_by"][2:]
+    assert step == (
+        "fill the box from 0.12 to 0.88 of the height and 0.1 to 0.9 of the width with 128"
+    )
+    assert len(contract()["input"]["made_by"]) == 2
 
 
 def test_a_crop_is_left_to_the_saved_model():
@@ -32,5 +42,6 @@ def test_the_steps_make_the_square_that_training_made():
     assert (ours[..., 0] == square).mean() > 0.99
 
 
-def test_a_contract_is_json_without_nan():
-    assert json.loads(json.dumps(contract(), allow_nan=False)) == contract()
+def test_preprocessing_is_rebuilt_from_the_json_of_a_contract():
+    text = json.dumps(contract(), allow_nan=False)
+    assert Preprocessing.from_json(json.loads(text)["preprocessing"]) == PREPROCESSING

@@ -1,6 +1,5 @@
 """LiteRT files: what they say, what they carry, and what cannot be converted."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -123,19 +122,6 @@ def test_the_same_network_gives_the_same_file(module, contents):
         again, _ = convert(litert.FLOAT32, squares(1))
     first = litert.with_contract(contents[litert.FLOAT32][0], contract())
     assert litert.with_contract(again, contract()) == first
-
-
-def test_a_view_is_painted_inside_the_file(tmp_path, module):
-    hidden = dataclasses.replace(module.preprocessing, view="lungs_hidden")
-    of_view = module_of(module.model, preprocessing=hidden)
-    with litert.Conversion(of_view) as convert:
-        content, _ = convert(litert.FLOAT32, squares(1))
-    path = written(tmp_path, {litert.FLOAT32: (content, "")}, litert.FLOAT32)
-    inside = squares(4)
-    outside = inside.copy()
-    outside[:, 10:20, 10:20] = 255 - outside[:, 10:20, 10:20]
-    load = litert.load_litert(path)
-    np.testing.assert_array_equal(load(inside), load(outside))
 
 
 class InverseErf(keras.layers.Layer):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.preprocess import LUNG_BOX, MID_GRAY, Preprocessing
 from tfcovid.exports.squares import INPUT, OUTPUT
 
 NOT_A_DEVICE = "Research use only. Not a medical device."
@@ -24,6 +24,18 @@ CROPPED = (
 SQUARES = {"plain": STRETCHED, "lung_crop": CROPPED}
 """What makes the square, by the name of the chain."""
 
+_BOX = (
+    f"the box from {LUNG_BOX.top:g} to {LUNG_BOX.bottom:g} of the height and {LUNG_BOX.left:g} to "
+    f"{LUNG_BOX.right:g} of the width"
+)
+PAINTED = {
+    "full": (),
+    "border_only": (f"blacken {_BOX}",),
+    "lungs_hidden": (f"fill {_BOX} with {MID_GRAY}",),
+    "lungs_only": (f"blacken all outside {_BOX}",),
+}
+"""What is then painted over, by the view: a control, not for use."""
+
 INSIDE = (
     "normalisation",
     "the network",
@@ -41,6 +53,7 @@ def contract_of(
     batch: int | str,
     precision: str,
     model_sha256: str,
+    model_card: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the contract of one file.
 
@@ -52,6 +65,7 @@ def contract_of(
       batch: images at a time, or the name of a size that is free.
       precision: of weights and arithmetic, in words.
       model_sha256: of the run's `checkpoints/model.keras`, 64 hexadecimal digits.
+      model_card: what the model is for and not for, as JSON takes it.
     """
     size = preprocessing.image_size
     return {
@@ -62,7 +76,11 @@ def contract_of(
             "dtype": "uint8",
             "shape": [batch, size, size, 1],
             "range": [0, 255],
-            "made_by": [DECODED, SQUARES[preprocessing.chain]],
+            "made_by": [
+                DECODED,
+                SQUARES[preprocessing.chain],
+                *PAINTED[preprocessing.view],
+            ],
             "not_to_be_done": list(INSIDE),
         },
         "output": {
@@ -75,5 +93,6 @@ def contract_of(
         "precision": precision,
         "preprocessing": preprocessing.to_json(),
         "model_sha256": model_sha256,
+        "model_card": dict(model_card),
         "intended_use": NOT_A_DEVICE,
     }

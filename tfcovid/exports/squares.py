@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from tfcovid.data.preprocess import apply_view
 from tfcovid.serving.exported import ExportedClassifier
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -16,7 +15,7 @@ class NoOperationError(ValueError):
 def square_classifier(module: ExportedClassifier, batch_size: int | None):
     """Returns the classifier without decoding and resizing, which runtimes have no operations for.
 
-    View, normalisation, network, calibration and softmax or sigmoid are inside, so that a
+    Normalisation, network, calibration and softmax or sigmoid are inside, so that a
     deployer can get none of them wrong.
 
     Args:
@@ -30,8 +29,7 @@ def square_classifier(module: ExportedClassifier, batch_size: int | None):
     size = module.preprocessing.image_size
 
     def classify(images):
-        painted = apply_view(images, module.preprocessing.view)
-        logits = module.model(module.preprocessing.network_input(painted), training=False)
+        logits = module.model(module.preprocessing.network_input(images), training=False)
         return {OUTPUT: module.probabilities(logits)}
 
     shape = [batch_size, size, size, 1]

@@ -78,7 +78,7 @@ class Measured:
             "mean_difference": parity.mean,
             "decisions_changed": [
                 {"image": names[i], "network": self.decided[i], "export": decided[i]}
-                for i in np.flatnonzero(parity.changed)
+                for i in np.flatnonzero(parity.changed).tolist()
             ],
             "balanced_accuracy": self.balanced_accuracy(decided),
         }

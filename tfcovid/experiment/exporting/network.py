@@ -13,6 +13,7 @@ from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.class_export import Exporting
 from tfcovid.experiment.finished import FinishedRun
 from tfcovid.experiment.kinds import kind_of
+from tfcovid.experiment.model_assets import model_assets
 from tfcovid.exports.contract import contract_of
 from tfcovid.exports.parity import Classify
 from tfcovid.models.classifier import as_float32
@@ -74,6 +75,7 @@ class Network:
             batch=batch,
             precision=precision,
             model_sha256=self.sha256,
+            model_card=model_assets(self.run.folder)["model_card"],
         )
 
 
