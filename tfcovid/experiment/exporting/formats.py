@@ -239,5 +239,5 @@ def entry_of(
 
 def load_saved_model(path: pathlib.Path) -> Classify:
     """Returns a SavedModel as a function of decoded images, by its signature `image`."""
-    signature = load_signature(path)._model.signatures["image"]
+    signature = load_signature(path, "image")
     return lambda images: signature(images=images)["probabilities"].numpy()
