@@ -27,6 +27,7 @@ PARTS = {
     },
     "tfcovid.explain": {"tfcovid.models"},
     "tfcovid.serving": {"tfcovid.data", "tfcovid.explain", "tfcovid.whole_file"},
+    "tfcovid.exports": {"tfcovid.data", "tfcovid.serving", "tfcovid.whole_file"},
     "tfcovid.report": {"tfcovid.metrics", "tfcovid.whole_file"},
     "weights_conversion": {"tfcovid.models", "tfcovid.console", "tfcovid.whole_file"},
 }
@@ -41,6 +42,7 @@ ENTRIES = (
     "tfcovid.compare",
     "tfcovid.steps",
     "tfcovid.serve",
+    "tfcovid.export",
     CONVERSION,
 )
 # Their modules, with how they start and fail: they alone see both flags and parts.

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 # `training.runtime` says in one line what the run is on.
 NOTES = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog\(\)|I0000 |"
-    rb"To enable the following instructions|E0000 .*cuInit)"
+    rb"To enable the following instructions|E0000 .*cuInit|"
+    # LiteRT's converter and interpreter.
+    rb"fully_quantize: |INFO: (Created TensorFlow Lite|Initialized TensorFlow Lite))"
 )
 
 

@@ -3,24 +3,25 @@
 import dataclasses
 import datetime
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import rich.console
 import tensorflow as tf
 
-from flags import choices, config_json
+from flags import choices
 from flags.config import Config
 from tfcovid.console import counting_bar, open_console
 from tfcovid.data.decode_files import Outcome
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.options import SourceOptions
-from tfcovid.data.sources.reading import Category
+from tfcovid.data.sources.reading import Category, Reading
 from tfcovid.data.squares import squares_of
-from tfcovid.data.tasks import task_labels_of
 from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.decisions import predictive_values
+from tfcovid.experiment.finished import finished_run
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
 from tfcovid.metrics.external import drops
@@ -65,24 +66,9 @@ def evaluate_run(
       ValueError: if the run is not finished, or the data cannot be read.
     """
     console = open_console()
-    folder = run_record.RunFolder(workdir)
-    if not folder.metrics.is_file():
-        raise ValueError(
-            f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
-        )
-    if "folds" in run_record.read_json(folder.metrics):
-        raise ValueError(
-            f"--workdir={workdir}: a cross-validation has a model for each fold; expected one of "
-            f"{workdir / 'fold-0'} and the others"
-        )
-    classes = run_record.read_json(folder.labels)
-    task_labels = task_labels_of(run_record.read_json(folder.metrics)["task"], classes)
-    config = config_json.from_dict(run_record.read_json(folder.config))
-    if config.data.lung_masks is not None:
-        raise ValueError(
-            f"--workdir={workdir}: this run sees images through --lung_masks and has no SavedModel "
-            "that could score others; its figures are in metrics.json"
-        )
+    run = finished_run(workdir)
+    folder, config, task_labels = run.folder, run.config, run.task_labels
+    classes = task_labels.classes
     kind_of_task = kind_of(task_labels.blocks)
     if task_labels.findings and prevalence is not None:
         raise ValueError(
@@ -104,7 +90,13 @@ def evaluate_run(
             max_pixels=max_pixels,
             console=console,
         )
-    predictions = classify(folder, target, console)
+    predictions = classify(
+        folder.saved_model,
+        target.reading,
+        target.frame["path"].tolist(),
+        Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
+        console,
+    )
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
     metrics, table = kind_of_task.score_predictions(config, target.frame, predictions, task_labels)
     metrics |= target.controls
@@ -126,7 +118,7 @@ def evaluate_run(
         "notes": list(dict.fromkeys(notes)),
     }
     if data_dir is not None:
-        metrics["drop"] = drops(run_record.read_json(folder.metrics), metrics)
+        metrics["drop"] = drops(run.metrics, metrics)
     out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
     out.path.mkdir(parents=True)
     write_csv(table, out.predictions)
@@ -160,18 +152,31 @@ def evaluation_name(data_dir: pathlib.Path | None) -> str:
 
 
 def classify(
-    folder: run_record.RunFolder, target: Target, console: rich.console.Console
+    saved_model: pathlib.Path,
+    reading: Reading,
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    console: rich.console.Console,
 ) -> list[Prediction]:
-    """Returns what the exported model says of each image, in the frame's order."""
-    signature = load_signature(folder.saved_model)
-    paths = target.frame["path"].tolist()
-    files = [str(target.reading.root / path) for path in paths]
-    if target.reading.facts is None:
+    """Returns what an exported model says of each image, in order.
+
+    Args:
+      saved_model: its folder.
+      reading: where the images are.
+      paths: of images, as in `reading.rows`.
+      preprocessing: of the run.
+      console: for the progress bar.
+
+    Raises:
+      ValueError: if the folder holds no whole SavedModel.
+    """
+    signature = load_signature(saved_model)
+    files = [str(reading.root / path) for path in paths]
+    if reading.facts is None:
         found = predict_files(signature, files, batch_size=BATCH_SIZE)
     else:
-        seen = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
-        whole = dataclasses.replace(seen, view="full")  # the exported model paints over it
-        squares = squares_of(target.reading, paths, whole)
+        whole = dataclasses.replace(preprocessing, view="full")  # the exported model paints over it
+        squares = squares_of(reading, paths, whole)
         found = predict_contents(
             signature, zip(files, map(as_png, squares), strict=True), batch_size=BATCH_SIZE
         )

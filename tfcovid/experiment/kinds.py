@@ -49,6 +49,7 @@ class Kind:
       controls_on: what a run's controls say of other data.
       few_notes: from metrics, lines on what few patients stand for.
       pooling: what a cross-validation says of its folds together.
+      exporting: what an export needs of a finished run.
     """
 
     choose_rule: Callable[..., Any]
@@ -65,6 +66,7 @@ class Kind:
     controls_on: Callable[..., tuple[Metrics, pd.DataFrame | None]]
     few_notes: Callable[[Metrics], list[str]]
     pooling: pooling.Pooling
+    exporting: class_export.Exporting
 
 
 def kind_of(blocks: Blocks) -> Kind:
@@ -88,6 +90,7 @@ KINDS: dict[bool, Kind] = {
         controls_on=external.controls_on,
         few_notes=few_patient_notes,
         pooling=pooling.OF_CLASSES,
+        exporting=class_export.OF_CLASSES,
     ),
     False: Kind(
         choose_rule=finding_scoring.choose_rule,
@@ -106,6 +109,7 @@ KINDS: dict[bool, Kind] = {
         controls_on=finding_controls.controls_on,
         few_notes=finding_notes,
         pooling=finding_pooling.OF_FINDINGS,
+        exporting=finding_export.OF_FINDINGS,
     ),
 }
 """By whether an image has one class and nothing else."""

@@ -108,17 +108,7 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
     reading = read_run_data(config)
     manifest = read_task_manifest(folder.manifest, task_labels)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    if reading.facts is None:
-        facts, _ = scan_files(test, reading.root, max_pixels=config.data.max_pixels)
-        digests = facts["sha256"].reindex(test.index)
-    else:
-        digests = test["image"].map(reading.facts["sha256"].set_axis(reading.rows["image"]))
-    changed = test[~(digests == test["sha256"]).fillna(False).astype(bool)]
-    if len(changed):
-        raise ValueError(
-            f"{reading.root}: {len(changed)} of {len(test)} test images are missing, bad or not "
-            f"those that the run scored: {listing(changed['image'])}"
-        )
+    refuse_changed(reading, test, "test", max_pixels=config.data.max_pixels)
     run = run_record.read_json(folder.metrics)
     beside = {key: run.get(key, {}) for key in ("controls", "sources_told_apart")}
     notes = tuple(run["notes"])
@@ -126,6 +116,28 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
         beside["controls"] = {}
         notes = (*notes, "The controls of this run are of an earlier version and are left out.")
     return Target("test", reading, test, no_rejected(), notes, beside)
+
+
+def refuse_changed(reading: Reading, rows: pd.DataFrame, split: str, *, max_pixels: int) -> None:
+    """Raises ValueError if images of a run are missing, bad, or not those that it saw.
+
+    Args:
+      reading: of the run's own data.
+      rows: of its manifest, index 0 … n-1.
+      split: what they are, for the message.
+      max_pixels: refuses larger images.
+    """
+    if reading.facts is None:
+        facts, _ = scan_files(rows, reading.root, max_pixels=max_pixels)
+        digests = facts["sha256"].reindex(rows.index)
+    else:
+        digests = rows["image"].map(reading.facts["sha256"].set_axis(reading.rows["image"]))
+    changed = rows[~(digests == rows["sha256"]).fillna(False).astype(bool)]
+    if len(changed):
+        raise ValueError(
+            f"{reading.root}: {len(changed)} of {len(rows)} {split} images are missing, bad or not "
+            f"those that the run scored: {listing(changed['image'])}"
+        )
 
 
 def seen_by_the_run(folder: run_record.RunFolder, config: Config) -> Seen:

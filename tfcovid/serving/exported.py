@@ -64,8 +64,9 @@ class ExportedClassifier(tf.Module):
         self.model = model
         self.preprocessing = preprocessing
         self.classes = tf.constant(classes)
-        self.factor = tf.constant(factor, tf.float32)
-        self.offset = tf.constant(offset, tf.float32)
+        # Plain numbers: eager tensors would be further inputs to those who convert a function.
+        self.factor = np.asarray(factor, np.float32)
+        self.offset = np.asarray(offset, np.float32)
         self.positive = classes.index(positive)
         self.weights = None if weights is None else tf.constant(weights, tf.float32)
         self.threshold = None if threshold is None else tf.constant(threshold, tf.float32)
