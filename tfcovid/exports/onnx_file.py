@@ -46,10 +46,7 @@ def onnx_model(module: ExportedClassifier, contract: Mapping[str, Any]) -> bytes
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     function = square_classifier(module, batch_size=None)
     model, _ = tf2onnx.convert.from_function(
-        function,
-        input_signature=function.input_signature,
-        opset=OPSET,
-        custom_op_handlers={"Erfc": (_complement_of_erf, [])},
+        function, input_signature=function.input_signature, opset=OPSET
     )
     there = {schema.name for schema in onnx.defs.get_all_schemas()}
     missing = dict.fromkeys(node.op_type for node in model.graph.node if node.op_type not in there)
@@ -67,26 +64,6 @@ def onnx_model(module: ExportedClassifier, contract: Mapping[str, Any]) -> bytes
     onnx.helper.set_model_props(model, texts)
     onnx.checker.check_model(model)
     return model.SerializeToString()
-
-
-def _complement_of_erf(graph, node, name, arguments):
-    """Puts 1 - Erf for Erfc, of which Keras makes the GELU of transformers, and ONNX has no such.
-
-    A handler of tf2onnx: takes its graph, the node, the node's name and further arguments.
-    """
-    del arguments
-    shapes, dtypes, outputs = node.output_shapes, node.output_dtypes, node.output
-    graph.remove_node(name)
-    one = graph.make_const(f"{name}_one", np.array(1, np.float32))
-    erf = graph.make_node("Erf", node.input, name=f"{name}_erf", shapes=shapes, dtypes=dtypes)
-    return graph.make_node(
-        "Sub",
-        [one.output[0], erf.output[0]],
-        name=name,
-        outputs=outputs,
-        shapes=shapes,
-        dtypes=dtypes,
-    )
 
 
 def load_onnx(path: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
