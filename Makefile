@@ -53,7 +53,7 @@ $(PY):
 $(VENV)/.installed-cpu: requirements.txt | $(PY)
 $(VENV)/.installed-cuda: requirements-cuda.txt requirements.txt | $(PY)
 $(VENV)/.installed-conversion: requirements-conversion.txt requirements.txt | $(PY)
-$(VENV)/.installed-dev: requirements-dev.txt requirements-conversion.txt requirements-dicom.txt requirements-prepare.txt requirements-serve.txt requirements-vit.txt requirements.txt | $(PY)
+$(VENV)/.installed-dev: requirements-dev.txt requirements-conversion.txt requirements-dicom.txt requirements-prepare.txt requirements-serve.txt requirements-litert.txt requirements-onnx.txt requirements-vit.txt requirements.txt | $(PY)
 
 $(VENV)/.installed-%: | $(PY)
 	@echo "Installing $< into $(VENV); this takes a few minutes the first time …"

@@ -124,29 +124,6 @@ def test_the_same_network_gives_the_same_file(module, contents):
     assert litert.with_contract(again, contract()) == first
 
 
-class Cosine(keras.layers.Layer):
-    """An operation that LiteRT has in float32 only."""
-
-    def call(self, x):
-        return tf.cos(x)
-
-
-def test_int8_leaves_in_float32_what_has_no_such_operation_and_names_it(tmp_path):
-    plain = tiny()
-    module = module_of(plain)
-    module.model = keras.Model(plain.input, Cosine()(plain.output))
-    with litert.Conversion(module) as convert:
-        content, how = convert(litert.INT8, squares(16, seed=2))
-    operations = litert.operations_of(content)
-    assert how.startswith("int8 where there is such an operation, else float32")
-    assert "COS" in how
-    assert "CONV_2D" in operations["INT8"]
-    assert "COS" in operations["FLOAT32"]
-    path = written(tmp_path, {litert.INT8: (content, how)}, litert.INT8)
-    ours = expected(module, squares())
-    np.testing.assert_allclose(litert.load_litert(path)(squares()), ours, atol=OFF[litert.INT8])
-
-
 class InverseErf(keras.layers.Layer):
     """An operation that LiteRT and ONNX lack."""
 
