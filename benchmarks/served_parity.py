@@ -39,8 +39,8 @@ assert not any(name.split(".")[0] in ("tfcovid", "flags") for name in sys.module
 explain = tf.saved_model.load(sys.argv[1]).signatures["explain"]
 found = [explain(image_bytes=tf.constant([open(f, "rb").read()])) for f in sys.argv[3:]]
 np.savez(sys.argv[2], **{
-    name: np.concatenate([one[name].numpy() for one in found])
-    for name in ("probabilities", "heatmaps", "decision")
+    name: np.concatenate([one[name].numpy() for one in found]).astype(dtype)
+    for name, dtype in {"probabilities": "f4", "heatmaps": "f4", "decision": "S"}.items()
 })
 """
 
@@ -100,7 +100,7 @@ def main(_: list[str]) -> None:
         subprocess.run(
             [sys.executable, "-I", "-c", CLIENT, *map(str, arguments)], cwd=name, check=True
         )
-        with np.load(answers, allow_pickle=True) as kept:
+        with np.load(answers, allow_pickle=False) as kept:
             served = dict(kept)
         squares = np.stack(
             [preprocessing.image_from_bytes(path.read_bytes()).numpy() for path in files]
