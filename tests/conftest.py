@@ -20,6 +20,8 @@ SMALL = (
     "--precision=float32",
     "--heat_map=none",
 )
+# A flag given twice takes its last value.
+SMALL_WITH_HEAT = (*SMALL, "--heat_map=grad_cam")
 
 
 # As in pyproject.toml: Keras 3.15 reads TensorFlow's tensors in the way of NumPy 1.
@@ -90,6 +92,5 @@ def evaluate_here(workdir, data_dir=None, **changes):
 def finished_run(small_data, tmp_path_factory):
     """The folder of a finished multi-class run on the small data."""
     workdir = tmp_path_factory.mktemp("runs") / "multiclass"
-    heat = "--heat_map=grad_cam"
-    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL, heat)
+    train_here(f"--data_dir={small_data}", f"--workdir={workdir}", *SMALL_WITH_HEAT)
     return workdir

@@ -12,7 +12,7 @@ from tests.conftest import SMALL, train_here
 from tfcovid.data.preprocess import LUNG_BOX
 from tfcovid.experiment.model_assets import training_data_sha256
 from tfcovid.explain.lung_share import box_mask, heat_inside
-from tfcovid.report.overlays import overlay
+from tfcovid.explain.overlays import overlay
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tests.conftest import SMALL, train_here
+from tests.conftest import SMALL, SMALL_WITH_HEAT, train_here
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.experiment.evaluation import evaluate_run
 from tfcovid.experiment.run import claim_folder
@@ -224,13 +224,15 @@ def test_one_seed_gives_bit_identical_runs_whatever_the_parallelism(
     finished_run, small_data, tmp_path
 ):
     again = tmp_path / "again"
-    train_here(f"--data_dir={small_data}", f"--workdir={again}", "--num_parallel_calls=1", *SMALL)
+    place = (f"--data_dir={small_data}", f"--workdir={again}")
+    train_here(*place, "--num_parallel_calls=1", *SMALL_WITH_HEAT)
     assert comparable(again) == comparable(finished_run)
 
 
 def test_another_seed_gives_another_run(finished_run, small_data, tmp_path):
     other = tmp_path / "other"
-    train_here(f"--data_dir={small_data}", f"--workdir={other}", "--seed=1", *SMALL)
+    place = (f"--data_dir={small_data}", f"--workdir={other}")
+    train_here(*place, "--seed=1", *SMALL_WITH_HEAT)
     ours, theirs = comparable(finished_run), comparable(other)
     assert all(ours[name] != theirs[name] for name in ours)
 

@@ -300,6 +300,22 @@ def test_decoded_images_are_served_as_files_of_them(tmp_path):
         signatures["image"](images=tf.zeros((1, 8, 8, 4), tf.uint8))
 
 
+def test_every_output_of_rows_has_the_batch_s_axis(tmp_path, encoded):
+    save_exported(exported(3), tmp_path / "saved_model")
+    signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
+    served = signatures["rows"](image_bytes=tf.constant(encoded))
+    plain = signatures["serving_default"](image_bytes=tf.constant(encoded))
+    assert served["labels"].shape == (len(encoded), 3)
+    assert [[name.decode() for name in row] for row in served["labels"].numpy()] == [
+        list(CLASSES)
+    ] * len(encoded)
+    for name in ("probabilities", "decision"):
+        np.testing.assert_array_equal(served[name], plain[name])
+    assert all(
+        shape.rank and shape[0] is None for shape in signatures["rows"].output_shapes.values()
+    )
+
+
 def test_assets_travel_beside_the_graph(tmp_path):
     content = {"labels": ["Größe", "B"], "card": {"version": 1.5, "none": None}}
     save_exported(exported(3), tmp_path / "saved_model", content)

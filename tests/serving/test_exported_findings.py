@@ -12,7 +12,8 @@ from tfcovid.metrics.decision import DecisionRule
 from tfcovid.metrics.finding_rule import FindingRule
 from tfcovid.metrics.scaling import Scaling
 from tfcovid.serving.client import load_signature
-from tfcovid.serving.exported import ExportedFindings, save_exported
+from tfcovid.serving.exported import save_exported
+from tfcovid.serving.exported_findings import ExportedFindings
 
 CLASSES = ("Normal", "COVID-19", "Viral")
 FINDINGS = ("Mass", "Edema", "Pleural_Thickening")

@@ -61,6 +61,14 @@ def test_columns_are_answered_with_the_outputs_as_they_are(client, expected, nam
     assert np.array(found["outputs"]["probabilities"]) == close(expected["probabilities"])
 
 
+def test_the_signature_of_rows_is_answered_by_rows_and_by_columns(client, expected):
+    asks = {"signature_name": "rows"}
+    rows = asked(client, {**asks, "instances": [b64(file) for file in FILES]}).json()["predictions"]
+    columns = asked(client, {**asks, "inputs": [b64(file) for file in FILES]}).json()["outputs"]
+    assert [row["labels"] for row in rows] == columns["labels"] == [LABELS] * 3
+    assert [row["decision"] for row in rows] == columns["decision"] == expected["decision"]
+
+
 def test_decoded_images_are_classified_as_their_files_are(client, expected):
     pixels = [noise(40, 50, seed=i)[..., None].tolist() for i in range(3)]
     found = asked(client, {"signature_name": "image", "inputs": pixels}).json()["outputs"]
@@ -109,7 +117,7 @@ def test_metadata_names_signatures_tensors_and_shapes(client):
     found = client.get("/v1/models/tfcovid/metadata").json()
     assert found["model_spec"] == {"name": "tfcovid", "signature_name": "", "version": "1"}
     signatures = found["metadata"]["signature_def"]["signature_def"]
-    assert {"serving_default", "image", "explain"} <= signatures.keys()
+    assert {"serving_default", "rows", "image", "explain"} <= signatures.keys()
     default = signatures["serving_default"]
     assert default["method_name"] == "tensorflow/serving/predict"
     assert default["inputs"]["image_bytes"]["dtype"] == "DT_STRING"

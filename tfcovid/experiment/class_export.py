@@ -13,10 +13,8 @@ from tfcovid.controls.probes import balanced_accuracy
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.heat import method_of
-from tfcovid.experiment.model_assets import model_assets
 from tfcovid.metrics.decision import DecisionRule, rule_from_description
-from tfcovid.serving.exported import ExportedClassifier, save_exported
-from tfcovid.training import run_record
+from tfcovid.serving.exported import ExportedClassifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +37,6 @@ class Exporting:
     decision_of: Callable[..., dict[str, Any]]
     decided: Callable[..., list[str]]
     balanced_accuracy: Callable[[pd.Series, Sequence[str], TaskLabels], float | None]
-
-
-def export(
-    config: Config,
-    model: keras.Model,
-    rule: DecisionRule,
-    preprocessing: Preprocessing,
-    folder: run_record.RunFolder,
-) -> None:
-    """Writes the SavedModel: bytes in, calibrated probabilities, decision and heat maps out."""
-    module = module_of(config, model, rule, preprocessing)
-    save_exported(module, folder.saved_model, model_assets(folder))
 
 
 def module_of(

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.image_files import encoded_image
-from tfcovid.report.overlays import as_png, overlay
+from tfcovid.explain.overlays import as_png, overlay
 from tfcovid.serving.client import Prediction
 
 ENDING = ".heatmap.png"

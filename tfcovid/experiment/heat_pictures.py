@@ -18,7 +18,7 @@ from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.error_analysis import pictured
 from tfcovid.experiment.heat import draw, method_of
 from tfcovid.experiment.scoring import Predicted
-from tfcovid.report.overlays import as_png, overlay
+from tfcovid.explain.overlays import as_png, overlay
 from tfcovid.report.pages import png_address
 from tfcovid.training import run_record
 

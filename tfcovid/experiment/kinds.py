@@ -41,7 +41,6 @@ class Kind:
         what they say of the test split.
       metrics_of: from Config, Predicted and Dataset the content of metrics.json.
       table_of: from Predicted and Dataset the rows of predictions.csv.
-      export: from model, rule, Preprocessing and folder, writes the SavedModel.
       write_page: draws the page of a folder and a Dataset, perhaps of folds.
       write_board: writes the figures of a folder and a Dataset for TensorBoard.
       print_result: prints metrics.json on the terminal.
@@ -56,7 +55,6 @@ class Kind:
     run_controls: Callable[..., None]
     metrics_of: Callable[[Config, Predicted, Dataset], Metrics]
     table_of: Callable[[Predicted, Dataset], pd.DataFrame]
-    export: Callable[..., None]
     write_page: Callable[..., None]
     write_board: Callable[..., None]
     print_result: Callable[..., None]
@@ -82,7 +80,6 @@ KINDS: dict[bool, Kind] = {
             config, predicted, dataset.classes, dataset.notes
         ),
         table_of=lambda predicted, dataset: predicted.table(dataset.classes),
-        export=class_export.export,
         write_page=page.write_page,
         write_board=lambda folder, dataset: board.write_board(folder, dataset.classes),
         print_result=print_result,
@@ -101,7 +98,6 @@ KINDS: dict[bool, Kind] = {
         table_of=lambda predicted, dataset: finding_scoring.prediction_table(
             predicted, dataset.classes, dataset.blocks
         ),
-        export=finding_export.export,
         write_page=finding_page.write_page,
         write_board=finding_page.write_board,
         print_result=print_findings,

@@ -15,9 +15,11 @@ from tfcovid.experiment.classifiers.member_scores import decide_members
 from tfcovid.experiment.heat import shares_in_box
 from tfcovid.experiment.heat_pictures import write_heat_maps
 from tfcovid.experiment.kinds import kind_of
+from tfcovid.experiment.model_assets import model_assets
 from tfcovid.experiment.scoring import Predicted, predict_test_split
 from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.finding_decision import ChosenFindings
+from tfcovid.serving.exported import save_exported
 from tfcovid.training import run_record
 from tfcovid.whole_file import write_text_whole
 
@@ -56,7 +58,8 @@ def run_network(
     run_record.write_json(folder.metrics, metrics)
     write_heat_maps(config, best, predicted, metrics, dataset, preprocessing, folder)
     if config.data.lung_masks is None:
-        kind.export(config, best, chosen.rule, preprocessing, folder)
+        module = kind.exporting.module_of(config, best, chosen.rule, preprocessing)
+        save_exported(module, folder.saved_model, model_assets(folder))
     else:
         say(console, "no SavedModel: it would see new images without the masks of --lung_masks")
     kind.write_page(folder, dataset)

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -113,6 +112,23 @@ class ExportedClassifier(tf.Module):
         gray = tf.cond(channels == 3, lambda: luma(images), lambda: images[..., :1])
         return self._classified(*self._squares(gray, lambda image: image))
 
+    @tf.function(input_signature=[IMAGE_BYTES])
+    def rows(self, image_bytes):
+        """Classifies encoded images; every output has one row an image.
+
+        TensorFlow Serving writes an answer by rows, and puts requests into one batch, only where
+        all outputs have the batch's axis.
+
+        Args:
+          image_bytes: as in `serving_default`.
+
+        Returns:
+          What `serving_default` returns, `labels` string [batch, num_classes].
+        """
+        outputs = self.serving_default(image_bytes)
+        labels = tf.broadcast_to(self.classes, tf.shape(outputs["probabilities"]))
+        return {**outputs, "labels": labels}
+
     def _explain(self, image_bytes):
         """Classifies encoded images, and says where on them the evidence for each class lies.
 
@@ -139,7 +155,11 @@ class ExportedClassifier(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """Returns what the SavedModel offers by name."""
-        offered = {"serving_default": self.serving_default, "image": self.image}
+        offered = {
+            "serving_default": self.serving_default,
+            "rows": self.rows,
+            "image": self.image,
+        }
         return offered if self.heat_map is None else {**offered, "explain": self.explain}
 
     def _squares(self, images, decode):
@@ -188,74 +208,6 @@ class ExportedClassifier(tf.Module):
         largest_other = tf.argmax(tf.where(of_class, -1.0, probs), axis=-1)
         reached = probs[:, self.positive] >= self.threshold
         return tf.where(reached, tf.constant(self.positive, tf.int64), largest_other)
-
-
-class ExportedFindings(ExportedClassifier):
-    """The SavedModel of a task whose images have several findings, perhaps beside a class.
-
-    Args:
-      model: a float32 network that gives logits [batch, num_outputs].
-      preprocessing: from bytes to the network's input.
-      classes: names in the order of the outputs: of exclusive classes, then of findings.
-      factor: what logits are multiplied by, float32 [num_outputs], > 0.
-      offset: what is then added, float32 [num_outputs].
-      thresholds: a finding is decided from this probability on, one a finding.
-      num_exclusive: how many classes there are, 0 or more than one.
-      weights: probabilities of classes are multiplied by these before they are compared, or None.
-      none: what is decided where no finding reaches its threshold.
-      separators: what stands between two findings, and between class and findings.
-      heat_map: as in `ExportedClassifier`.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        preprocessing: Preprocessing,
-        classes: tuple[str, ...],
-        factor: np.ndarray,
-        offset: np.ndarray,
-        thresholds: Sequence[float],
-        num_exclusive: int = 0,
-        weights: Sequence[float] | None = None,
-        none: str,
-        separators: tuple[str, str],
-        heat_map: str | None = None,
-    ):
-        super().__init__(
-            model,
-            preprocessing=preprocessing,
-            classes=classes,
-            factor=factor,
-            offset=offset,
-            positive=classes[0],
-            threshold=None,
-            weights=weights,
-            heat_map=heat_map,
-        )
-        self.thresholds = tf.constant(thresholds, tf.float32)
-        self.num_exclusive, self.none, self.separators = num_exclusive, none, separators
-
-    def probabilities(self, logits):
-        """Returns float32 [batch, num_outputs] from the network's logits."""
-        logits = logits * self.factor + self.offset
-        findings = tf.sigmoid(logits[:, self.num_exclusive :])
-        if not self.num_exclusive:
-            return findings
-        return tf.concat([tf.nn.softmax(logits[:, : self.num_exclusive]), findings], axis=-1)
-
-    def decision(self, probs):
-        """Returns what is decided of each image, string [batch]: as its label is written."""
-        between, beside = self.separators
-        reached = probs[:, self.num_exclusive :] >= self.thresholds
-        names = tf.strings.join([between, self.classes[self.num_exclusive :]])
-        joined = tf.strings.reduce_join(tf.where(reached, names, ""), axis=-1)
-        skipped = tf.strings.regex_replace(joined, "^" + re.escape(between), "")
-        found = tf.where(tf.reduce_any(reached, axis=-1), skipped, self.none)
-        if not self.num_exclusive:
-            return found
-        chosen = tf.gather(self.classes, self.decide(probs[:, : self.num_exclusive]))
-        return tf.strings.join([chosen, found], beside)
 
 
 def save_exported(

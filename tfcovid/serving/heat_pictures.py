@@ -1,17 +1,14 @@
 """Draws what the page shows: the square that the network saw, and the heat map of each class."""
 
 import base64
-import io
 
-import matplotlib
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from tfcovid.data.decode import decode_gray
+from tfcovid.explain.overlays import as_png, coloured
 
-# Its lightness grows with the value alone, so that the map reads the same without colour vision.
-COLOURS = "inferno"
 LONGEST_SIDE_PX = 768
 
 
@@ -21,7 +18,7 @@ def gray_picture(square: np.ndarray) -> str:
     Args:
       square: uint8 [height, width].
     """
-    return _png(Image.fromarray(square))
+    return _address(square)
 
 
 def heat_picture(heat_map: np.ndarray) -> str:
@@ -31,9 +28,8 @@ def heat_picture(heat_map: np.ndarray) -> str:
       heat_map: float32 [height, width] in [0, 1]. Where it is 0 the picture shows through, and
         where it is 1 nothing does.
     """
-    coloured = matplotlib.colormaps[COLOURS](heat_map, bytes=True)
-    coloured[..., 3] = np.rint(255 * heat_map)
-    return _png(Image.fromarray(coloured))
+    opacity = np.rint(255 * heat_map).astype(np.uint8)
+    return _address(np.dstack([coloured(heat_map), opacity]))
 
 
 def decoded_picture(encoded: bytes) -> str:
@@ -44,10 +40,8 @@ def decoded_picture(encoded: bytes) -> str:
     """
     picture = Image.fromarray(decode_gray(tf.constant(encoded)).numpy()[..., 0])
     picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
-    return _png(picture)
+    return _address(np.asarray(picture))
 
 
-def _png(picture: Image.Image) -> str:
-    encoded = io.BytesIO()
-    picture.save(encoded, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+def _address(pixels: np.ndarray) -> str:
+    return f"data:image/png;base64,{base64.b64encode(as_png(pixels)).decode()}"

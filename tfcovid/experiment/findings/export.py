@@ -16,23 +16,9 @@ from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment import class_export
 from tfcovid.experiment.class_export import Exporting
 from tfcovid.experiment.heat import method_of
-from tfcovid.experiment.model_assets import model_assets
 from tfcovid.metrics.decision import rule_from_description
 from tfcovid.metrics.finding_rule import FindingRule, finding_rule_from
-from tfcovid.serving.exported import ExportedFindings, save_exported
-from tfcovid.training import run_record
-
-
-def export(
-    config: Config,
-    model: keras.Model,
-    rule: FindingRule,
-    preprocessing: Preprocessing,
-    folder: run_record.RunFolder,
-) -> None:
-    """Writes the SavedModel: bytes in, calibrated probabilities, decision and heat maps out."""
-    module = module_of(config, model, rule, preprocessing)
-    save_exported(module, folder.saved_model, model_assets(folder))
+from tfcovid.serving.exported_findings import ExportedFindings
 
 
 def module_of(
