@@ -86,6 +86,23 @@ def test_int8_computes_in_int8_but_for_its_borders(contents):
     assert set(operations["FLOAT32"]) <= {"CAST", "DEQUANTIZE"}
 
 
+class Wave(keras.layers.Layer):
+    """Something that LiteRT computes in float32 alone."""
+
+    def call(self, inputs):
+        """Returns logits of another size, in their order."""
+        return inputs + 0.1 * tf.cumsum(inputs, axis=-1)
+
+
+def test_what_stays_in_float32_under_int8_is_named():
+    base = tiny()
+    module = module_of(keras.Model(base.input, Wave()(base.output)))
+    with litert.Conversion(module) as convert:
+        content, how = convert(litert.INT8, squares(8, seed=2))
+    assert how == "weights and arithmetic int8, but float32 in CUMSUM"
+    assert "CONV_2D" in litert.operations_of(content)["INT8"]
+
+
 def test_the_probabilities_of_int8_come_in_steps_as_is_said(tmp_path, contents):
     probs = litert.load_litert(written(tmp_path, contents, litert.INT8))(squares())
     np.testing.assert_array_equal(probs * 256, np.round(probs * 256))

@@ -15,7 +15,7 @@ def test_signatures_say_what_one_row_is_and_which_outputs_have_no_batch_axis(ser
     assert (default.input_name, default.dtype, default.rank) == ("image_bytes", tf.string, 0)
     assert (image.input_name, image.dtype, image.rank) == ("images", tf.uint8, 3)
     shared = {name: one.shared for name, one in servable.signatures.items()}
-    labels_once = dict.fromkeys(("serving_default", "image", "explain"), {"labels"})
+    labels_once = {key: {"labels"} for key in ("serving_default", "image", "explain")}
     assert shared == {**labels_once, "rows": set()}
     assert servable.labels == ["Normal", "Pneumonia", "COVID-19"]
 

@@ -8,7 +8,7 @@ import re
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -29,6 +29,8 @@ PRECISIONS = (FLOAT32, FLOAT16, INT8)
 
 # The least that zip knows: two exports of one network are the same file.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
+# What turns the image into float32 and the last int8 into probabilities.
+_BORDERS = frozenset({"CAST", "DEQUANTIZE"})
 _MISSING_OPERATION = re.compile(r"'?(tf\.\w+)'? op|\b(tf\.\w+)\(")
 
 
@@ -72,7 +74,8 @@ class Conversion:
 
         Args:
           precision: one of PRECISIONS: float32; float16 stores the weights in half the bytes and
-            computes in float32; int8 has weights and arithmetic of 8 bits.
+            computes in float32; int8 has weights and arithmetic of 8 bits where LiteRT has such an
+            operation.
           representative: the images whose values set the ranges of int8, uint8
             [n, size, size, 1], n >= 1.
 
@@ -83,12 +86,8 @@ class Conversion:
             return self._converted(lambda _: None), "weights and arithmetic float32"
         if precision == FLOAT16:
             return self._converted(_halve), "weights float16, arithmetic float32"
-        try:
-            content = self._converted(lambda made: _quantize(made, representative, only=True))
-        except NoOperationError as missing:
-            content = self._converted(lambda made: _quantize(made, representative, only=False))
-            return content, f"int8 where there is such an operation, else float32 ({missing})"
-        return content, "weights and arithmetic int8, probabilities in steps of 1/256"
+        content = self._converted(lambda made: _quantize(made, representative))
+        return content, _how_quantized(operations_of(content))
 
     def _converted(self, set_up: Callable[[Any], None]) -> bytes:
         from tensorflow.lite.python.convert_phase import ConverterError
@@ -112,11 +111,18 @@ def _halve(made) -> None:
     made.target_spec.supported_types = [tf.float16]
 
 
-def _quantize(made, representative: np.ndarray, *, only: bool) -> None:
+def _quantize(made, representative: np.ndarray) -> None:
     made.optimizations = [tf.lite.Optimize.DEFAULT]
     made.representative_dataset = lambda: ({INPUT: image[np.newaxis]} for image in representative)
-    if only:
-        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+def _how_quantized(operations: Mapping[str, Sequence[str]]) -> str:
+    """Returns what is computed how: the converter leaves in float32 what it has no int8 for."""
+    in_float32 = [name for name in operations["FLOAT32"] if name not in _BORDERS]
+    if in_float32:
+        return f"weights and arithmetic int8, but float32 in {', '.join(in_float32)}"
+    return "weights and arithmetic int8, probabilities in steps of 1/256"
 
 
 def why_not_converted(message: str) -> str:
