@@ -3,10 +3,11 @@
     python -m benchmarks.serving --model=RUN/saved_model --clients=1,8,64 --seconds=10
 
 Starts `tfcovid.serve` twice, with batches of one image and with batches of --max_batch_size. For
-each number of clients every client sends one image after the other for a while. Then come the bad
-inputs, and at last the same good image once more. Prints requests a second, the median and the
-99th percentile of the latency, requests lost (no answer at all) and refused, images a call of the
-model, and the server's resident memory before, after and at the end.
+each number of clients every client sends one image after the other for a while. Then come
+--requests more from 8 clients, the bad inputs, and at last the same good image once more. Prints
+requests a second, the median and the 99th percentile of the latency, requests lost (no answer at
+all) and refused, images a call of the model, and the server's resident memory before, after and at
+the end.
 
 Clients and server share the machine's cores, and each client is a thread of one process.
 """
@@ -15,6 +16,7 @@ import base64
 import contextlib
 import http.client
 import io
+import itertools
 import json
 import re
 import struct
@@ -38,9 +40,13 @@ SECONDS = absl_flags.DEFINE_float("seconds", 10.0, "How long each number of clie
 WARM_UP = absl_flags.DEFINE_integer("warm_up", 20, "Requests before anything is measured.")
 BATCH_SIZE = absl_flags.DEFINE_integer("max_batch_size", 16, "Of the server with batching.")
 SIDE = absl_flags.DEFINE_integer("side", 1024, "Side of the image that is sent, pixels.")
+REQUESTS = absl_flags.DEFINE_integer(
+    "requests", 10_000, "Sent to the server with batching at last."
+)
 BAD_ROUNDS = absl_flags.DEFINE_integer("bad_rounds", 5, "How often every bad input is sent.")
 SIGNATURE = absl_flags.DEFINE_string("signature", "serving_default", "What is asked for.")
 
+MANY_CLIENTS = 8
 MEMORY = "process_resident_memory_bytes"
 PREDICT = "/v1/models/tfcovid:predict"
 
@@ -127,14 +133,25 @@ def bad_inputs(good):
     }
 
 
-def load(port, clients, body):
-    """Returns the latencies in seconds of what was answered, and how many were refused and lost."""
+def load(port, clients, body, tickets):
+    """Returns the latencies in seconds of what was answered, and how many were refused and lost.
+
+    Args:
+      port: of the server.
+      clients: how many send at once.
+      body: of each request.
+      tickets: an iterator; a request is sent for each item, until there are no more.
+    """
     latencies, refused, lost = [], [], []
-    until = time.perf_counter() + SECONDS.value
+    one_at_a_time = threading.Lock()
+
+    def ticket():
+        with one_at_a_time:
+            return next(tickets, None)
 
     def send():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        while time.perf_counter() < until:
+        while ticket() is not None:
             begun = time.perf_counter()
             try:
                 status = post(connection, body)
@@ -156,10 +173,16 @@ def load(port, clients, body):
     return np.array(latencies), len(refused), len(lost)
 
 
+def until(end):
+    """Yields numbers until that time."""
+    return itertools.takewhile(lambda _: time.perf_counter() < end, itertools.count())
+
+
 def row(title, port, clients, body):
     """Returns a row of the table: what so many clients saw."""
     before, begun = figures(port), time.perf_counter()
-    latencies, refused, lost = load(port, clients, body)
+    tickets = until(begun + SECONDS.value)
+    latencies, refused, lost = load(port, clients, body, tickets)
     took, after = time.perf_counter() - begun, figures(port)
     calls, images = (
         after[f"tfcovid_batch_size_{name}"] - before[f"tfcovid_batch_size_{name}"]
@@ -176,6 +199,20 @@ def row(title, port, clients, body):
         f"{after[MEMORY] / 1e6:.0f}",
     )
     return title, str(clients), *cells
+
+
+def send_many(port, body, console):
+    """Sends --requests, and says what became of them and of the memory."""
+    before = figures(port)[MEMORY] / 1e6
+    begun = time.perf_counter()
+    latencies, refused, lost = load(port, MANY_CLIENTS, body, iter(range(REQUESTS.value)))
+    took, after = time.perf_counter() - begun, figures(port)[MEMORY] / 1e6
+    say(
+        console,
+        f"  {REQUESTS.value:,} requests of {MANY_CLIENTS} clients in {took:.0f} s: "
+        f"{len(latencies):,} answered, {refused} refused, {lost} lost; "
+        f"{before:.0f} MB resident before, {after:.0f} MB after",
+    )
 
 
 def send_bad(port, console):
@@ -203,6 +240,8 @@ def main(_):
             say(console, f"{title}: {figures(port)[MEMORY] / 1e6:.0f} MB resident at the start")
             for clients in map(int, CLIENTS.value):
                 table.add_row(*row(title, port, clients, asking(content)))
+            if max_batch_size > 1:
+                send_many(port, asking(content), console)
             send_bad(port, console)
             say(console, f"  a good image after them: {send_once(port, asking(content))}")
     console.print(table)
