@@ -11,6 +11,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 
+# A worker of pytest has a core: NumPy's threads would wait for those of the other workers. Read by
+# NumPy when it is imported, here and by every command that a test runs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # The least that trains: every flag that costs time is small.
 SMALL = (
     "--backbone=tiny",

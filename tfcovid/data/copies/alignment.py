@@ -25,7 +25,8 @@ FLAT = 3.0  # gray levels that count as no structure
 # A copy may be stretched or shrunk by no more than this, and must lie over most of the other.
 MOST_STRETCH = 1.5
 LEAST_OVERLAP = 0.5
-BATCH = 512
+# Pairs whose pictures are normalised together, each once, and pairs that are aligned together.
+CHUNK, BATCH = 8192, 256
 
 
 def aligned_correlation(
@@ -47,22 +48,20 @@ def aligned_correlation(
       float64 [m], 0 to 1; 0 for pairs that a coarser look rules out.
     """
     correlation = np.zeros(len(pairs))
-    for start in range(0, len(pairs), BATCH):
-        part = slice(start, start + BATCH)
-        correlation[part] = _of_batch(thumbnails, pairs[part], crops[part])
+    for start in range(0, len(pairs), CHUNK):
+        part = slice(start, start + CHUNK)
+        correlation[part] = _of_chunk(thumbnails, pairs[part], crops[part])
         if progress:
             progress(min(part.stop, len(pairs)), len(pairs))
     return correlation
 
 
-def _of_batch(thumbnails, pairs, crops):
-    used, index = np.unique(pairs, return_inverse=True)
-    index = index.reshape(pairs.shape)
+def _of_chunk(thumbnails, pairs, crops):
     maps = np.array([_start(CROPS[number]) for number in crops])
     correlation = np.zeros(len(pairs))
     left = np.arange(len(pairs))
     for size, window, steps, least in STAGES:
-        found, maps[left] = _align(thumbnails[used], index[left], maps[left], size, window, steps)
+        found, maps[left] = _align(thumbnails, pairs[left], maps[left], size, window, steps)
         correlation[:] = 0.0
         left = left[found >= least]
         if not len(left):
@@ -80,12 +79,23 @@ def _start(crop):
     return (1 - top - bottom, top - bottom, 1 - left - right, left - right)
 
 
-def _align(thumbnails, index, maps, size, window, steps):
+def _align(thumbnails, pairs, maps, size, window, steps):
     """Returns correlations [m] and maps [m, 4] after some steps at one resolution."""
-    normalised = local_contrast(resample(thumbnails, CROPS[0], size), window)
-    gradients = np.gradient(normalised, 2 / size, axis=(1, 2))
-    fixed, other = normalised[index[:, 0]], index[:, 1]
-    layers = [layer[other] for layer in (normalised, *gradients)]
+    used, index = np.unique(pairs, return_inverse=True)
+    index = index.reshape(pairs.shape)
+    normalised = local_contrast(resample(thumbnails[used], CROPS[0], size), window)
+    layers = (normalised, *np.gradient(normalised, 2 / size, axis=(1, 2)))
+    aligned = [
+        _align_batch(layers, index[start : start + BATCH], maps[start : start + BATCH], size, steps)
+        for start in range(0, len(pairs), BATCH)
+    ]
+    correlation, moved_maps = zip(*aligned, strict=True)
+    return np.concatenate(correlation), np.concatenate(moved_maps)
+
+
+def _align_batch(layers, index, maps, size, steps):
+    fixed, other = layers[0][index[:, 0]], index[:, 1]
+    layers = [layer[other] for layer in layers]
     for _ in range(steps):
         maps = maps + _step(fixed, layers, maps, size)
     moved, inside = _warp(layers[:1], maps, size)
