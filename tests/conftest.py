@@ -76,20 +76,23 @@ def train_here(*arguments):
     return shown.getvalue()
 
 
-def evaluate_here(workdir, data_dir=None, **changes):
+def evaluate_here(workdir, data_dir=None, *, by_content=True, **changes):
     """Evaluates a run in this process, with the flags' defaults; returns its metrics."""
     from tfcovid.data.sources.options import SourceOptions
     from tfcovid.experiment.evaluation import evaluate_run
+    from tfcovid.experiment.targets import OtherData
 
-    settings = {
-        "kind": None,
-        "options": SourceOptions(),
-        "keep_laterals": False,
-        "copies": "content",
-        "on_bad_image": "fail",
-        "max_pixels": 1_000_000,
-    }
-    return evaluate_run(workdir, data_dir=data_dir, **(settings | changes))
+    other = None
+    if data_dir is not None:
+        other = OtherData(
+            data_dir,
+            kind=None,
+            options=SourceOptions(),
+            keep_laterals=False,
+            by_content=by_content,
+            max_pixels=1_000_000,
+        )
+    return evaluate_run(workdir, other=other, **{"on_bad_image": "fail", **changes})
 
 
 @pytest.fixture(scope="session")

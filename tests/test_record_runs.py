@@ -8,10 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import SMALL, run_entry, train_here
-from tfcovid.data.sources.options import SourceOptions
+from tests.conftest import SMALL, evaluate_here, run_entry, train_here
 from tfcovid.data.sources.synthetic import write_synthetic
-from tfcovid.experiment.evaluation import evaluate_run
 from tfcovid.training.run_record import RunFolder
 
 pytest.importorskip("apache_beam")
@@ -54,14 +52,14 @@ def test_manifest_figures_and_weights_are_bit_equal(runs):
 
 
 def test_a_run_on_records_is_scored_again_without_the_image_files(runs):
-    again = evaluate(runs / "records-run")
+    again = evaluate_here(runs / "records-run")
     first = json.loads((runs / "records-run" / "metrics.json").read_text())
     assert again["confusion_matrix"] == first["confusion_matrix"]
     assert again["brier"] == pytest.approx(first["brier"], abs=1e-6)
 
 
 def test_records_of_the_runs_own_images_leave_nothing_but_its_test_split(runs):
-    scored = evaluate(runs / "files-run", data_dir=runs / "records")
+    scored = evaluate_here(runs / "files-run", runs / "records")
     manifest = pd.read_csv(runs / "files-run" / "manifest.csv")
     assert scored["n_images"] == (manifest["split"] == "test").sum()
 
@@ -88,16 +86,3 @@ def test_the_audit_reads_records(runs, tmp_path):
     assert found["files"]["files"].pop("colour_annotated") == 0
     for key in ("counts", "copies", "shortcuts", "associations", "files", "rejected"):
         assert found["records"][key] == found["files"][key], key
-
-
-def evaluate(workdir, data_dir=None):
-    return evaluate_run(
-        workdir,
-        kind=None,
-        data_dir=data_dir,
-        options=SourceOptions(),
-        keep_laterals=False,
-        copies="content",
-        on_bad_image="fail",
-        max_pixels=1_000_000,
-    )

@@ -36,22 +36,30 @@ def evaluate(argv: Sequence[str]) -> None:
     import_tensorflow()
     from tfcovid.data.sources.options import SourceOptions
     from tfcovid.experiment.evaluation import evaluate_run
+    from tfcovid.experiment.targets import OtherData
 
+    options = SourceOptions(
+        patients=optional_path(source_flags.PATIENTS.value),
+        table=optional_path(source_flags.TABLE.value),
+        columns=pairs_of(source_flags.COLUMNS.value, "columns"),
+        patient_key=optional_path(source_flags.PATIENT_KEY.value),
+        label_names=pairs_of(source_flags.LABEL_NAMES.value, "label_names"),
+    )
+    data_dir = optional_path(source_flags.DATA_DIR.value)
+    other = None
+    if data_dir is not None:
+        other = OtherData(
+            data_dir,
+            kind=source_flags.DATA.value,
+            options=options,
+            keep_laterals=source_flags.LATERAL_VIEWS.value is choices.LateralViews.KEEP,
+            by_content=data_flags.COPIES.value is choices.Copies.CONTENT,
+            max_pixels=data_flags.MAX_PIXELS.value,
+        )
     evaluate_run(
         pathlib.Path(run_flags.WORKDIR.value),
-        kind=source_flags.DATA.value,
-        data_dir=optional_path(source_flags.DATA_DIR.value),
-        options=SourceOptions(
-            patients=optional_path(source_flags.PATIENTS.value),
-            table=optional_path(source_flags.TABLE.value),
-            columns=pairs_of(source_flags.COLUMNS.value, "columns"),
-            patient_key=optional_path(source_flags.PATIENT_KEY.value),
-            label_names=pairs_of(source_flags.LABEL_NAMES.value, "label_names"),
-        ),
-        keep_laterals=source_flags.LATERAL_VIEWS.value is choices.LateralViews.KEEP,
-        copies=data_flags.COPIES.value,
+        other=other,
         on_bad_image=data_flags.ON_BAD_IMAGE.value,
-        max_pixels=data_flags.MAX_PIXELS.value,
         prevalence=prevalence,
     )
 

@@ -82,9 +82,10 @@ def test_a_copy_in_another_size_and_codec_is_not_scored(finished_run, small_data
     with Image.open(small_data / trained["path"]) as image:
         image.resize((80, 80), Image.Resampling.BICUBIC).save(next(other.rglob(name)))
     scored = {
-        copies: evaluate_here(finished_run, other, copies=copies) for copies in ("content", "bytes")
+        by_content: evaluate_here(finished_run, other, by_content=by_content)
+        for by_content in (True, False)
     }
-    assert scored["bytes"]["n_images"] - scored["content"]["n_images"] >= 1
+    assert scored[False]["n_images"] - scored[True]["n_images"] >= 1
     listed = [pd.read_csv(path) for path in finished_run.glob("evaluations/*-other/rejected.csv")]
     assert any(name in set(table["image"]) for table in listed)
 
@@ -95,7 +96,7 @@ def test_lost_controls_are_an_error_and_not_a_score_without_them(own, tmp_path):
     write_synthetic(other, seed=8, image_size=48, patients=60)
     (workdir / "controls" / "probes.npz").unlink()
     with pytest.raises(ValueError, match=r"probes.npz: expected the controls of the run"):
-        evaluate_here(workdir, other, copies="bytes")
+        evaluate_here(workdir, other, by_content=False)
     assert not list(workdir.glob("evaluations/*"))  # nothing half written
 
 

@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tests.conftest import SMALL, SMALL_WITH_HEAT, train_here
-from tfcovid.data.sources.options import SourceOptions
-from tfcovid.experiment.evaluation import evaluate_run
+from tests.conftest import SMALL, SMALL_WITH_HEAT, evaluate_here, train_here
 from tfcovid.experiment.run import claim_folder
 from tfcovid.metrics.decision import rule_from_description
 
@@ -128,17 +126,7 @@ def test_threshold_of_one_class_of_several_is_served_as_it_was_scored(small_data
     hits, alarms = 0.05 * figures["recall"], 0.95 * (1 - figures["specificity"])
     assert found["ppv"] == pytest.approx(hits / (hits + alarms))
     assert "Where 5 % have COVID-19" in shown
-    again = evaluate_run(
-        workdir,
-        kind=None,
-        data_dir=None,
-        options=SourceOptions(),
-        keep_laterals=False,
-        copies="content",
-        on_bad_image="fail",
-        max_pixels=1_000_000,
-        prevalence=0.2,
-    )
+    again = evaluate_here(workdir, prevalence=0.2)
     assert again["confusion_matrix"] == metrics["confusion_matrix"]
     assert again["at_prevalence"]["prevalence"] == 0.2
     assert again["at_prevalence"]["ppv"] > found["ppv"]

@@ -3,10 +3,10 @@
 import dataclasses
 import datetime
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import rich.console
 import tensorflow as tf
 
@@ -16,14 +16,19 @@ from tfcovid.console import counting_bar, open_console
 from tfcovid.data.decode_files import Outcome
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
-from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.reading import Category, Reading
 from tfcovid.data.squares import squares_of
 from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.decisions import predictive_values
-from tfcovid.experiment.finished import finished_run
-from tfcovid.experiment.kinds import kind_of
-from tfcovid.experiment.targets import Target, other_data, own_test_split, seen_by_the_run
+from tfcovid.experiment.finished import FinishedRun, finished_run
+from tfcovid.experiment.kinds import Metrics, kind_of
+from tfcovid.experiment.targets import (
+    OtherData,
+    Target,
+    other_data,
+    own_test_split,
+    seen_by_the_run,
+)
 from tfcovid.metrics.external import drops
 from tfcovid.serving.client import (
     Prediction,
@@ -39,98 +44,82 @@ BATCH_SIZE = 16
 def evaluate_run(
     workdir: pathlib.Path,
     *,
-    kind: str | None,
-    data_dir: pathlib.Path | None,
-    options: SourceOptions,
-    keep_laterals: bool,
-    copies: str,
+    other: OtherData | None,
     on_bad_image: str,
-    max_pixels: int,
     prevalence: float | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Scores the exported model of a run, writes RUN/evaluations/NAME, returns its metrics.
 
     Args:
       workdir: the folder of a finished run.
-      kind: kind of the other data set, or None to recognise it.
-      data_dir: folder of another data set; None for the run's own test split.
-      options: what the user says of the other data set.
-      keep_laterals: whether its images known to be lateral views are scored.
-      copies: 'content' leaves out what looks like an image that the run has seen, 'bytes' only
-        equal files.
+      other: another data set; None for the run's own test split.
       on_bad_image: 'fail' or 'set_aside'.
-      max_pixels: refuses larger images.
       prevalence: at which predictive values are given; None for the run's own.
 
     Raises:
       ValueError: if the run is not finished, or the data cannot be read.
     """
-    console = open_console()
-    run = finished_run(workdir)
+    console, run = open_console(), finished_run(workdir)
     folder, config, task_labels = run.folder, run.config, run.task_labels
-    classes = task_labels.classes
-    kind_of_task = kind_of(task_labels.blocks)
+    kind = kind_of(task_labels.blocks)
     if task_labels.findings and prevalence is not None:
         raise ValueError(
             f"--prevalence={prevalence}: this run's task is {task_labels.name}, of several "
             "findings, each with a share of its own; drop it"
         )
-    if data_dir is None:
-        target = own_test_split(folder, config, task_labels)
-    else:
-        target = other_data(
-            kind,
-            data_dir,
-            task_labels,
-            seen=seen_by_the_run(folder, config),
-            options=options,
-            keep_laterals=keep_laterals,
-            by_content=copies == "content",
-            on_bad_image=on_bad_image,
-            max_pixels=max_pixels,
-            console=console,
-        )
-    predictions = classify(
-        folder.saved_model,
-        target.reading,
-        target.frame["path"].tolist(),
-        Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
-        console,
-    )
+    target = target_of(run, other, on_bad_image, console)
+    preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
+    paths = target.frame["path"].tolist()
+    predictions = classify(folder.saved_model, target.reading, paths, preprocessing, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)
-    metrics, table = kind_of_task.score_predictions(config, target.frame, predictions, task_labels)
+    metrics, table = kind.score_predictions(config, target.frame, predictions, task_labels)
     metrics |= target.controls
-    decided = None
-    if data_dir is not None:
-        beside, decided = kind_of_task.controls_on(
-            folder, target, table, config=config, console=console
-        )
+    tables = {"predictions": table, "rejected": target.rejected}
+    if other is not None:
+        beside, decided = kind.controls_on(folder, target, table, config=config, console=console)
         metrics |= beside
-    notes = [*target.notes, *crop_notes(config, predictions), *kind_of_task.few_notes(metrics)]
+        if decided is not None:
+            tables["control_predictions"] = decided
+    notes = [*target.notes, *crop_notes(config, predictions), *kind.few_notes(metrics)]
     metrics = {
         "task": task_labels.name,
         "split": target.name,
         "preprocessing": config.data.preprocessing.value,
-        "view": run_record.read_json(folder.preprocessing)["view"],
-        "operating_point": config.resolved_operating_point(len(classes)).value,
+        "view": preprocessing.view,
+        "operating_point": config.resolved_operating_point(len(task_labels.classes)).value,
         **metrics,
         **predictive_values(config, metrics, prevalence),
         "notes": list(dict.fromkeys(notes)),
     }
-    if data_dir is not None:
+    if other is not None:
         metrics["drop"] = drops(run.metrics, metrics)
-    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(data_dir))
-    out.path.mkdir(parents=True)
-    write_csv(table, out.predictions)
-    if decided is not None:
-        write_csv(decided, out.control_predictions)
-    write_csv(target.rejected, out.rejected)
-    run_record.write_json(out.metrics, metrics)
+    out = run_record.RunFolder(workdir / "evaluations" / evaluation_name(other))
+    write_evaluation(out, metrics, tables)
     files = {"figures": out.metrics, "predictions": out.predictions, "left out": out.rejected}
-    kind_of_task.print_result(
+    kind.print_result(
         console, metrics, out.path, files={name: str(path) for name, path in files.items()}
     )
     return metrics
+
+
+def target_of(
+    run: FinishedRun, other: OtherData | None, on_bad_image: str, console: rich.console.Console
+) -> Target:
+    """Returns what is scored; raises ValueError if it cannot be read."""
+    if other is None:
+        return own_test_split(run.folder, run.config, run.task_labels)
+    seen = seen_by_the_run(run.folder, run.config)
+    return other_data(other, run.task_labels, seen=seen, on_bad_image=on_bad_image, console=console)
+
+
+def write_evaluation(
+    out: run_record.RunFolder, metrics: Metrics, tables: Mapping[str, pd.DataFrame]
+) -> None:
+    """Writes a new folder; tables by the names of their files' attributes in it."""
+    out.path.mkdir(parents=True)
+    for name, table in tables.items():
+        write_csv(table, getattr(out, name))
+    run_record.write_json(out.metrics, metrics)
 
 
 def crop_notes(config: Config, predictions: list[Prediction]) -> list[str]:
@@ -145,10 +134,10 @@ def crop_notes(config: Config, predictions: list[Prediction]) -> list[str]:
     ]
 
 
-def evaluation_name(data_dir: pathlib.Path | None) -> str:
+def evaluation_name(other: OtherData | None) -> str:
     """Returns a new folder name: UTC time and what was scored."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{now}-{'test' if data_dir is None else data_dir.resolve().name}"
+    return f"{now}-{'test' if other is None else other.data_dir.resolve().name}"
 
 
 def classify(

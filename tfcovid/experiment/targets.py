@@ -78,6 +78,28 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True)
+class OtherData:
+    """Another data set to score a run on, as a user names it.
+
+    Attributes:
+      data_dir: its folder.
+      kind: of the data set, or None to recognise it.
+      options: what else is said of it.
+      keep_laterals: whether images known to be lateral views stay.
+      by_content: whether what looks like an image that the run has seen is left out, or only
+        equal files.
+      max_pixels: refuses larger images.
+    """
+
+    data_dir: Path
+    kind: str | None
+    options: SourceOptions
+    keep_laterals: bool
+    by_content: bool
+    max_pixels: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Seen:
     """What a run was trained or chosen on.
 
@@ -154,62 +176,52 @@ def seen_by_the_run(folder: run_record.RunFolder, config: Config) -> Seen:
 
 
 def other_data(
-    kind: str | None,
-    data_dir: Path,
+    asked: OtherData,
     task_labels: TaskLabels,
     *,
     seen: Seen,
-    options: SourceOptions,
-    keep_laterals: bool,
-    by_content: bool,
     on_bad_image: str,
-    max_pixels: int,
     console: rich.console.Console,
 ) -> Target:
     """Returns the images of another data set that the run has not seen, each picture once.
 
     Args:
-      kind: of the data set, or None to recognise it.
-      data_dir: its folder.
+      asked: the data set.
       task_labels: the task of the run.
       seen: what the run was trained or chosen on.
-      options: what the user says of the data set.
-      keep_laterals: whether images known to be lateral views stay.
-      by_content: whether copies are looked for by content, or by their bytes only.
       on_bad_image: 'fail' or 'set_aside'.
-      max_pixels: refuses larger images.
       console: for the progress bars.
 
     Raises:
       ValueError: if the data cannot be read, an image is bad and on_bad_image is 'fail', or
         nothing is left to score.
     """
-    _, reading = read_sources(kind, data_dir, options=options)
+    _, reading = read_sources(asked.kind, asked.data_dir, options=asked.options)
     manifest = build_manifest(
         reading,
         task_labels,
         on_bad_image=on_bad_image,
-        max_pixels=max_pixels,
+        max_pixels=asked.max_pixels,
         every_class=False,
     )
     thumbnails = None
-    if by_content:
+    if asked.by_content:
         manifest, thumbnails = with_thumbnails(manifest, reading, on_bad_image, console)
     pairs, known = compare(manifest.frame, thumbnails, seen, console)
-    manifest = merge_copies(manifest, pairs, keep_laterals=keep_laterals)
+    manifest = merge_copies(manifest, pairs, keep_laterals=asked.keep_laterals)
     known = known[manifest.frame.index]
     there = (label_matrix(manifest.frame["label"], task_labels.blocks) == 1).any(axis=0)
     absent = [name for name, has in zip(task_labels.classes, there, strict=True) if not has]
     notes = [*manifest.notes]
     if absent:
         notes.append(f"No image of {', '.join(absent)}: figures over all classes leave it out.")
-    if by_content and seen.reading is None:
+    if asked.by_content and seen.reading is None:
         notes.append(
             "The images of the run are not where they were: only equal files and patients of the "
             "same id were left out, not copies in another size, codec or crop."
         )
     target = Target(
-        name=f"all of {data_dir.resolve().name}",
+        name=f"all of {asked.data_dir.resolve().name}",
         reading=reading,
         frame=manifest.frame.reset_index(drop=True),
         rejected=manifest.rejected,
