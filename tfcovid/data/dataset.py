@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -148,24 +148,34 @@ def load_dataset(
     _refuse_too_many(int(broken.sum()), len(manifest.frame), max_set_aside)
     manifest = _merged(manifest, images, copies, keep_laterals, copies_progress)
     check_classes(manifest.frame["label"], task_labels, reading.root)
-    if task_labels.column == "finding":
-        of_sources = (
-            finding_source_notes(manifest.frame, task_labels.blocks)
-            if task_labels.findings
-            else source_notes(manifest.frame)
-        )
-        notes = (*manifest.notes, *of_sources)
-        manifest = dataclasses.replace(manifest, notes=notes)
+    manifest = _noted(manifest, _notes_of_sources(manifest, task_labels))
     frame = assign_split(manifest)
     if task_labels.findings:
         check_trainable(frame, task_labels.blocks)
     manifest = _without_split(manifest, frame)
     if preprocessing.chain != "plain":
-        used = frame[frame["split"].notna()]
-        whole = images.uncropped[used.index]
-        notes = (*uncropped_notes(whole), *uncropped_by_class(used["label"], whole))
-        manifest = dataclasses.replace(manifest, notes=(*manifest.notes, *notes))
+        manifest = _noted(manifest, _notes_of_crops(frame, images))
     return _dataset(reading.root, task_labels, manifest, frame, images)
+
+
+def _noted(manifest: Manifest, notes: Sequence[str]) -> Manifest:
+    return dataclasses.replace(manifest, notes=(*manifest.notes, *notes))
+
+
+def _notes_of_sources(manifest: Manifest, task_labels: TaskLabels) -> Sequence[str]:
+    """Returns which source gives what; nothing where the source itself is the label."""
+    if task_labels.column != "finding":
+        return ()
+    if task_labels.findings:
+        return finding_source_notes(manifest.frame, task_labels.blocks)
+    return source_notes(manifest.frame)
+
+
+def _notes_of_crops(frame: pd.DataFrame, images: ImageStore) -> Sequence[str]:
+    """Returns in how many images of the splits no lungs were found, and of which class."""
+    used = frame[frame["split"].notna()]
+    whole = images.uncropped[used.index]
+    return (*uncropped_notes(whole), *uncropped_by_class(used["label"], whole))
 
 
 def _merged(
