@@ -279,8 +279,9 @@ class Controls(enum.StrEnum):
 class HeatMap(enum.StrEnum):
     """How heat maps are drawn."""
 
-    GRAD_CAM = enum.auto()
+    LAYER_CAM = enum.auto()
     HIRES_CAM = enum.auto()
+    GRAD_CAM = enum.auto()
     NONE = enum.auto()
 
 

@@ -56,7 +56,7 @@ class RunConfig(RangeChecked):
     seed: int = within(Interval(0, 2**31 - 1), 0)
     workdir: pathlib.Path | None = None
     controls: choices.Controls = choices.Controls.FEATURES
-    heat_map: choices.HeatMap = choices.HeatMap.GRAD_CAM
+    heat_map: choices.HeatMap = choices.HeatMap.LAYER_CAM
     system: str | None = None
 
 

@@ -26,8 +26,8 @@ HEAT_MAP = absl_flags.DEFINE_enum_class(
     "heat_map",
     _DEFAULTS.heat_map,
     choices.HeatMap,
-    "How heat maps are drawn: grad_cam, hires_cam (the same but for networks with dense layers "
-    "before the head, where it stays true to them), or none.",
+    "How heat maps are drawn, from the map before the last down-sampling: layer_cam; hires_cam and "
+    "grad_cam, which put heat where a network sees nothing more often; or none.",
 )
 SYSTEM = absl_flags.DEFINE_string(
     "system",

@@ -25,7 +25,7 @@ SMALL = (
     "--heat_map=none",
 )
 # A flag given twice takes its last value.
-SMALL_WITH_HEAT = (*SMALL, "--heat_map=grad_cam")
+SMALL_WITH_HEAT = (*SMALL, "--heat_map=layer_cam")
 
 
 # As in pyproject.toml: Keras 3.15 reads TensorFlow's tensors in the way of NumPy 1.

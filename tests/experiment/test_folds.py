@@ -10,7 +10,7 @@ from tests.conftest import SMALL, evaluate_here, train_here
 from tfcovid.metrics.decision import rule_from_description
 
 FOLDS = 3
-CROSS = ("--split=kfold", f"--folds={FOLDS}", "--epochs=1", "--heat_map=grad_cam")
+CROSS = ("--split=kfold", f"--folds={FOLDS}", "--epochs=1", "--heat_map=layer_cam")
 
 
 @pytest.fixture(scope="module")

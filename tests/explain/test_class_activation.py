@@ -13,14 +13,15 @@ from tfcovid.explain.class_activation import (
     feature_maps,
     has_heat_maps,
 )
-from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX
+from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX, build_backbone
 from tfcovid.models.classifier import build_classifier
 from tfcovid.models.ensemble import MeanProbability, build_ensemble
+from tfcovid.models.layers import HEAT_LAYER
 
 CONVOLUTIONAL = sorted(name for name in BACKBONES if not name.startswith("vit"))
 
 
-def drawn(model, images, method="grad_cam"):
+def drawn(model, images, method="layer_cam"):
     """Returns logits and heat maps, NumPy."""
     maps = feature_maps(model, tf.constant(images))
     found = class_heat_maps(model, maps, size=images.shape[1], method=method)
@@ -37,52 +38,87 @@ def scaled(evidence):
     return np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_behind_average_pooling_the_map_is_the_heads_kernel_on_the_feature_map(method):
-    model, images = tiny(), gray()
-    logits, found = drawn(model, images, method)
-    kernel = np.asarray(model.get_layer("logits").kernel)
-    features = np.asarray(model.get_layer("backbone")(images))
-    expected = np.stack([at_size(features @ kernel[:, c], 32) for c in range(3)], axis=1)
-    np.testing.assert_allclose(found, scaled(expected), atol=1e-4)
-    np.testing.assert_allclose(logits, model(images), rtol=1e-5, atol=1e-5)
-    assert found.max() == 1 and found.std() > 0.1
+def layers_behind_the_map(model):
+    """Of a network whose backbone is a chain."""
+    backbone = model.get_layer("backbone")
+    names = [layer.name for layer in backbone.layers]
+    behind = backbone.layers[names.index(HEAT_LAYER) + 1 :]
+    return keras.Sequential([*behind, *model.layers[model.layers.index(backbone) + 1 :]])
 
 
-def test_behind_dense_layers_the_gradients_are_those_of_the_network():
+def gradients_of(model, images):
+    """Returns the named map, [n, h, w, k], and each output's gradients by it, [n, c, h, w, k]."""
+    backbone = model.get_layer("backbone")
+    front = keras.Model(backbone.inputs[0], backbone.get_layer(HEAT_LAYER).output)
+    features, behind = tf.constant(front(images)), layers_behind_the_map(model)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        logits = behind(features)
+    return features.numpy(), tape.batch_jacobian(logits, features).numpy()
+
+
+WEIGHED = {
+    "layer_cam": lambda features, gradient: np.maximum(gradient, 0) * features,
+    "hires_cam": lambda features, gradient: gradient * features,
+    "grad_cam": lambda features, gradient: gradient.mean(axis=(1, 2), keepdims=True) * features,
+}
+
+
+def evidence_of(model, images, method):
+    """Returns what the method finds for each output, [n, c, h, w]."""
+    features, gradients = gradients_of(model, images)
+    found = [WEIGHED[method](features, gradients[:, c]) for c in range(gradients.shape[1])]
+    return np.stack(found, axis=1).sum(-1)
+
+
+def upsampled(evidence, size):
+    return np.stack([at_size(evidence[:, c], size) for c in range(evidence.shape[1])], axis=1)
+
+
+def of_cnn19():
     model = randomised(build_classifier(backbone="cnn19", num_outputs=3, image_size=64, channels=1))
     # Of the size that the activations keep the network alive to its end.
     model.set_weights([w * 0.3 if w.ndim == 4 else w for w in model.get_weights()])
-    images = gray(2, side=64)
-    features = np.asarray(model.get_layer("backbone")(images), np.float64)
-    behind = keras.Sequential(model.layers[model.layers.index(model.get_layer("backbone")) + 1 :])
-    rng = np.random.default_rng(0)
-    for method, weigh in (
-        ("hires_cam", lambda gradient: gradient),
-        ("grad_cam", lambda gradient: gradient.mean(axis=(1, 2), keepdims=True)),
-    ):
-        found = drawn(model, images, method)[1]
-        x = tf.constant(features, tf.float32)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            logits = behind(x)
-        gradients = tape.batch_jacobian(logits, x).numpy()
-        # The gradients themselves are right: a small step changes the logits as they say.
-        step = rng.normal(size=features.shape) * 1e-3 * np.abs(features).mean()
-        changed = np.asarray(behind(tf.constant(features + step, tf.float32)) - behind(x))
-        said = np.einsum("bchwk,bhwk->bc", gradients, step)
-        np.testing.assert_allclose(changed, said, rtol=0.05, atol=np.abs(said).max() * 0.05)
-        evidence = [(weigh(gradients[:, c]) * features).sum(-1) for c in range(3)]
-        expected = np.stack([at_size(part, 64) for part in evidence], axis=1)
-        np.testing.assert_allclose(found, scaled(expected), atol=1e-3)
+    return model, gray(2, side=64)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("network", [lambda: (tiny(), gray()), of_cnn19], ids=["tiny", "cnn19"])
+def test_the_map_is_what_the_gradients_of_the_network_make_of_the_named_layer(network, method):
+    model, images = network()
+    logits, found = drawn(model, images, method)
+    expected = scaled(upsampled(evidence_of(model, images, method), images.shape[1]))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(logits, model(images), rtol=1e-4, atol=1e-4)
+    assert found.max() == 1 and found.std() > 0.1
+
+
+def test_the_gradients_are_right_a_small_step_changes_the_logits_as_they_say():
+    model, images = tiny(), gray()
+    features, gradients = gradients_of(model, images)
+    behind = layers_behind_the_map(model)
+    step = np.random.default_rng(0).normal(size=features.shape) * 1e-3 * np.abs(features).mean()
+    changed = np.asarray(behind(tf.constant(features + step, tf.float32)) - behind(features))
+    said = np.einsum("bchwk,bhwk->bc", gradients, step)
+    np.testing.assert_allclose(changed, said, rtol=0.05, atol=np.abs(said).max() * 0.05)
+
+
+@pytest.mark.parametrize("backbone", CONVOLUTIONAL)
+def test_every_convolutional_backbone_names_a_map_finer_than_its_last_without_values_below_0(
+    backbone,
+):
+    model = build_backbone(backbone, image_size=128, channels=1)
+    named = model.get_layer(HEAT_LAYER).output
+    drawn_from = keras.Model(model.inputs[0], named)(gray(1, side=128)).numpy()
+    assert drawn_from.min() >= 0
+    assert drawn_from.shape[1] >= 2 * model.output_shape[1] and drawn_from.shape[1] >= 6
 
 
 def test_one_output_is_two_classes_and_no_place_speaks_for_both():
     model = tiny(num_outputs=1)
-    logits, found = drawn(model, gray())
+    logits, found = drawn(model, gray(), "hires_cam")
     assert logits.shape == (4, 1) and found.shape == (4, 2, 32, 32)
-    kernel = np.asarray(model.get_layer("logits").kernel)[:, 0]
-    evidence = at_size(np.asarray(model.get_layer("backbone")(gray())) @ kernel, 32)
+    evidence = at_size(evidence_of(model, gray(), "hires_cam")[:, 0], 32)
     np.testing.assert_allclose(found[:, 1], scaled(evidence), atol=1e-4)
     np.testing.assert_allclose(found[:, 0], scaled(-evidence), atol=1e-4)
 
@@ -90,7 +126,7 @@ def test_one_output_is_two_classes_and_no_place_speaks_for_both():
 def test_a_class_that_nothing_speaks_for_has_a_map_of_zeros():
     model = tiny()
     kernel = model.get_layer("logits").kernel
-    kernel.assign(np.asarray(kernel) * [1, 0, 1] - [0, 1, 0])
+    kernel.assign(np.asarray(kernel) * [1, 0, 1])
     found = drawn(model, gray())[1]
     assert found[:, 1].max() == 0 and found[:, 0].max() == found[:, 2].max() == 1
 
@@ -120,11 +156,10 @@ def test_the_evidence_of_an_ensemble_is_its_members_own_as_its_logits_weigh_them
     weights = [tape.batch_jacobian(logits, x).numpy() for x in of_members]
     evidence = 0
     for member, x, weight in zip(members, seen, weights, strict=True):
-        kernel = np.asarray(member.get_layer("logits").kernel)
-        by_output = np.asarray(member.get_layer("backbone")(x)) @ kernel
-        evidence = evidence + np.stack(
-            [at_size(np.einsum("bhwo,bo->bhw", by_output, weight[:, c]), 32) for c in range(3)], 1
-        )
+        features, gradients = gradients_of(member, x)
+        of_ensemble = np.einsum("bohwk,bco->bchwk", gradients, weight)
+        found = [WEIGHED["layer_cam"](features, of_ensemble[:, c]).sum(-1) for c in range(3)]
+        evidence = evidence + upsampled(np.stack(found, axis=1), 32)
     found = drawn(model, pixels)
     np.testing.assert_allclose(found[0], model(pixels), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found[1], scaled(evidence), atol=1e-3)
@@ -159,5 +194,5 @@ def test_every_convolutional_backbone_has_a_map_for_one_class_or_the_other(backb
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="method must be one of grad_cam, hires_cam"):
+    with pytest.raises(ValueError, match="method must be one of layer_cam, hires_cam, grad_cam"):
         drawn(tiny(), gray(), "saliency")

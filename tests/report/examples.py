@@ -121,7 +121,7 @@ def heat() -> dict[str, Any]:
     """Returns the entry of heat maps, the last class without an interval."""
     shares = dict(zip(CLASSES, (0.44, 0.71, None), strict=True))
     return {
-        "method": "grad_cam",
+        "method": "layer_cam",
         "box": {"top": 0.12, "bottom": 0.88, "left": 0.1, "right": 0.9},
         "box_share_of_image": 0.608,
         "per_class": {

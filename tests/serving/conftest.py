@@ -86,7 +86,7 @@ def said_to(address, *parts, timeout_s=60):
 def model_folder(tmp_path_factory):
     """The SavedModel of a small network with random weights, and a card."""
     folder = tmp_path_factory.mktemp("served") / "saved_model"
-    module = of_rule(rule_of(3), random_model(3), heat_map="grad_cam")
+    module = of_rule(rule_of(3), random_model(3), heat_map="layer_cam")
     save_exported(module, folder, {"model_card": CARD})
     return folder
 

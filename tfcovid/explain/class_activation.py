@@ -1,16 +1,18 @@
-"""Class activation maps by gradients, Grad-CAM and HiResCAM, as TensorFlow operations.
+"""Class activation maps by gradients, as TensorFlow operations.
 
-They are drawn from the last feature map of the architecture, which is the backbone's output, and
-run in a graph as well as eagerly: what a SavedModel draws is what training drew.
+They are drawn from the feature map that the architecture names (`layers.heat_map_here`), and run in
+a graph as well as eagerly: what a SavedModel draws is what training drew.
 """
 
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 from tfcovid.models.boosted_trees import BoostedTrees
 from tfcovid.models.classifier import HEAD_LAYER
 from tfcovid.models.ensemble import members_of
+from tfcovid.models.layers import HEAT_LAYER
 
 
 def _grad_cam(feature_map, gradient):
@@ -22,12 +24,21 @@ def _hires_cam(feature_map, gradient):
     return tf.reduce_sum(gradient * feature_map, axis=-1)
 
 
-METHODS: dict[str, Callable] = {"grad_cam": _grad_cam, "hires_cam": _hires_cam}
+def _layer_cam(feature_map, gradient):
+    return tf.reduce_sum(tf.nn.relu(gradient) * feature_map, axis=-1)
+
+
+METHODS: dict[str, Callable] = {
+    "layer_cam": _layer_cam,
+    "hires_cam": _hires_cam,
+    "grad_cam": _grad_cam,
+}
 """Of a feature map and a class's gradient by it, both [batch, height, width, channels], the
 evidence for the class at each place, [batch, height, width], signed.
 
-Source: Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2 (Grad-CAM, before its ReLU); Draelos &
-Carin 2020, arXiv:2011.08891 (HiResCAM). Behind average pooling and a linear head they are the same.
+Source: Jiang et al. 2021, IEEE TIP 30, doi 10.1109/TIP.2021.3089943, eq. 4 and 5 (LayerCAM);
+Draelos & Carin 2020, arXiv:2011.08891 (HiResCAM); Selvaraju et al. 2017, arXiv:1610.02391, eq. 1
+and 2 (Grad-CAM); each before its last ReLU.
 """
 
 
@@ -44,7 +55,7 @@ def has_heat_maps(model):
 
 
 def feature_maps(model, inputs):
-    """Returns the last feature map of each single classifier that the model is made of.
+    """Returns the map that heat is drawn from, of each single classifier of the model.
 
     Args:
       model: a classifier, or an ensemble of several.
@@ -53,21 +64,21 @@ def feature_maps(model, inputs):
     Returns:
       List of [batch, height, width, channels], of a transformer [batch, tokens, features].
     """
-    return [part.get_layer("backbone")(to_input(inputs)) for to_input, part in _parts(model)]
+    return [_split(part)[0](to_input(inputs)) for to_input, part in _parts(model)]
 
 
 def logits_of(model, maps):
-    """Returns what neck, head and, of an ensemble, combination make of `feature_maps`.
+    """Returns what the rest of the model, of an ensemble its combination too, makes of the maps.
 
     Args:
       model: as there.
-      maps: as there.
+      maps: its `feature_maps` of images.
 
     Returns:
       float32 [batch, num_outputs]: with those of an image, the model's own logits of it.
     """
     logits = [
-        _behind(part, "backbone", feature_map)
+        _behind(part, _split(part)[1](feature_map))
         for (_, part), feature_map in zip(_parts(model), maps, strict=True)
     ]
     if not members_of(model):
@@ -75,7 +86,7 @@ def logits_of(model, maps):
     return model.get_layer(HEAD_LAYER)(tf.stack(logits, axis=1))
 
 
-def class_heat_maps(model, maps, *, size, method="grad_cam"):
+def class_heat_maps(model, maps, *, size, method="layer_cam"):
     """Returns the logits of images, and where on them the evidence for each class lies.
 
     Of an ensemble the evidence of its members is added, as the gradient of the ensemble's own
@@ -131,10 +142,22 @@ def _is_drawn(part):
     return not trees and len(part.get_layer("backbone").output_shape) == 4
 
 
-def _behind(part, name, x):
-    """Returns what the layers behind the named one, each of which feeds the next, make of x."""
+def _split(part):
+    """Returns the backbone up to the map that heat is drawn from, and from there on.
+
+    One that names no map, such as a transformer, or was saved before they did, gives its output.
+    """
+    backbone = part.get_layer("backbone")
+    if HEAT_LAYER not in {layer.name for layer in backbone.layers}:
+        return backbone, lambda x: x
+    drawn = backbone.get_layer(HEAT_LAYER).output
+    return keras.Model(backbone.inputs[0], drawn), keras.Model(drawn, backbone.outputs[0])
+
+
+def _behind(part, x):
+    """Returns what the layers behind the backbone, each of which feeds the next, make of x."""
     names = [layer.name for layer in part.layers]
-    for layer in part.layers[names.index(name) + 1 :]:
+    for layer in part.layers[names.index("backbone") + 1 :]:
         x = layer(x)
     return x
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, max_pool, relu
 from tfcovid.models.necks import dense_neck
 
 
@@ -38,7 +38,7 @@ def alexnet(*, image_size, channels, batch_norm="train", name="backbone"):
     x = relu(conv(x, 384, 3, name="features_6"), name="features_7")
     x = relu(conv(x, 256, 3, name="features_8"), name="features_9")
     x = relu(conv(x, 256, 3, name="features_10"), name="features_11")
-    x = max_pool(x, padding=0, name="features_12")
+    x = max_pool(heat_map_here(x), padding=0, name="features_12")
     return keras.Model(image, x, name=name)
 
 

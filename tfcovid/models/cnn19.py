@@ -20,7 +20,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, normalize, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, max_pool, normalize, relu
 from tfcovid.models.necks import dense_neck
 
 # filters, convolutions
@@ -49,6 +49,7 @@ def cnn19(*, image_size, channels, batch_norm="train", name="backbone"):
             x = convolution(x, filters, 3, name=f"conv{stage}_{index}")
             x = normalize(x, mode=batch_norm, name=f"bn{stage}_{index}")
             x = relu(x, name=f"relu{stage}_{index}")
+        x = heat_map_here(x) if stage == len(_STAGES) else x
         x = max_pool(x, size=2, padding=0, name=f"pool{stage}")
     return keras.Model(image, x, name=name)
 

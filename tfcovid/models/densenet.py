@@ -8,7 +8,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, normalize, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, max_pool, normalize, relu
 
 _BLOCKS = (6, 12, 24, 16)
 _GROWTH_RATE = 32
@@ -43,7 +43,9 @@ def densenet121(*, image_size, channels, batch_norm="train", name="backbone"):
         for index in range(1, repeats + 1):
             x = _dense_layer(x, norm_relu, name=f"features_denseblock{block}_denselayer{index}")
         if block < len(_BLOCKS):
-            x = _transition(x, norm_relu, name=f"features_transition{block}")
+            x = _transition(
+                x, norm_relu, name=f"features_transition{block}", drawn=block == len(_BLOCKS) - 1
+            )
     x = norm_relu(x, name="features_norm5")
     return keras.Model(image, x, name=name)
 
@@ -56,8 +58,9 @@ def _dense_layer(x, norm_relu, *, name):
     return keras.layers.Concatenate(name=f"{name}_concat")([x, y])
 
 
-def _transition(x, norm_relu, *, name):
+def _transition(x, norm_relu, *, name, drawn):
     x = norm_relu(x, name=f"{name}_norm")
+    x = heat_map_here(x) if drawn else x
     x = convolution(x, x.shape[-1] // 2, 1, mode="fan_in", name=f"{name}_conv")
     return keras.layers.AveragePooling2D(2, padding="valid", name=f"{name}_pool")(x)
 

@@ -9,7 +9,15 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, normalize, pad, relu
+from tfcovid.models.layers import (
+    convolution,
+    heat_map_here,
+    image_input,
+    max_pool,
+    normalize,
+    pad,
+    relu,
+)
 
 _EPSILON = 1e-3  # of every batch norm, where the other networks have 1e-5
 
@@ -44,6 +52,7 @@ def inception_v3(*, image_size, channels, batch_norm="train", name="backbone"):
     x = _block_b(x, conv, name="Mixed_6a")
     for letter, width in zip("bcde", (128, 160, 160, 192), strict=True):
         x = _block_c(x, width, conv, name=f"Mixed_6{letter}")
+    x = heat_map_here(x)
     x = _block_d(x, conv, name="Mixed_7a")
     for letter in "bc":
         x = _block_e(x, conv, name=f"Mixed_7{letter}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfcovid.models.batch_norm import BatchNormalization
 
+HEAT_LAYER = "heat_map_here"
 _STATISTICS = {"train": "batch", "frozen": "stored"}
 _RANDOM_KERNELS = contextvars.ContextVar("random_kernels", default=True)
 
@@ -135,6 +136,15 @@ def normalize(x, *, mode, epsilon=1e-5, zero_gamma=False, name):
         gamma_initializer="zeros" if zero_gamma else "ones",
         name=name,
     )(x)
+
+
+def heat_map_here(x):
+    """Returns x, from a layer that does nothing but name the map that heat maps are drawn from.
+
+    An architecture names the map before its last down-sampling. Behind that a place no longer tells
+    where its evidence is from: docs/results.md, "Heat maps".
+    """
+    return keras.layers.Identity(name=HEAT_LAYER)(x)
 
 
 def relu(x, *, name):

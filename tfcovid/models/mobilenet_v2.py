@@ -9,7 +9,14 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, depthwise_convolution, image_input, normalize, relu6
+from tfcovid.models.layers import (
+    convolution,
+    depthwise_convolution,
+    heat_map_here,
+    image_input,
+    normalize,
+    relu6,
+)
 
 # expansion, output channels, repeats, stride of the first (table 2 of the paper)
 _STAGES = (
@@ -21,6 +28,8 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+# The block of the last down-sampling; its expanded input has no value below 0.
+_HEAT_MAP = "features_14"
 
 
 def mobilenet_v2(*, image_size, channels, batch_norm="train", name="backbone"):
@@ -59,6 +68,7 @@ def _inverted_residual(x, expansion, filters, strides, norm, *, name):
     if expansion > 1:
         y = convolution(y, expansion * x.shape[-1], 1, name=f"{name}_conv_0_0")
         y = relu6(norm(y, name=f"{name}_conv_0_1"), name=f"{name}_conv_0_2")
+        y = heat_map_here(y) if name == _HEAT_MAP else y
         part = 1
     y = depthwise_convolution(y, strides=strides, name=f"{name}_conv_{part}_0")
     y = relu6(norm(y, name=f"{name}_conv_{part}_1"), name=f"{name}_conv_{part}_2")

@@ -9,9 +9,10 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, normalize, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, max_pool, normalize, relu
 
 _WIDTHS = (64, 128, 256, 512)
+_HEAT_MAP = 3  # the stage before the last down-sampling
 
 
 def build(
@@ -61,6 +62,7 @@ def build(
                 zero_gamma=zero_init_residual,
                 name=f"layer{stage}_{index}",
             )
+        x = heat_map_here(x) if stage == _HEAT_MAP else x
     return keras.Model(image, x, name=name)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import CEIL, convolution, image_input, max_pool, relu
+from tfcovid.models.layers import CEIL, convolution, heat_map_here, image_input, max_pool, relu
 
 # index in torchvision's `features` -> filters of squeeze, and of each of the two expansions
 _FIRES = {
@@ -47,6 +47,7 @@ def squeezenet(*, image_size, channels, batch_norm="train", name="backbone"):
     x = _convolution(image, 64, 3, strides=2, padding=0, name="features_0")
     x = max_pool(relu(x, name="features_1"), padding=CEIL, name="features_2")
     for index, (squeeze, expand) in _FIRES.items():
+        x = heat_map_here(x) if index - 1 == _POOLS[-1] else x
         if index - 1 in _POOLS:
             x = max_pool(x, padding=CEIL, name=f"features_{index - 1}")
         x = _fire(x, squeeze, expand, name=f"features_{index}")

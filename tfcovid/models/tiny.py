@@ -5,7 +5,7 @@ It is nobody's published architecture and no result should be reported from it.
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, normalize, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, normalize, relu
 
 _FILTERS = (16, 32, 64)
 
@@ -30,4 +30,5 @@ def tiny(*, image_size, channels, batch_norm="train", name="backbone"):
     for index, filters in enumerate(_FILTERS, start=1):
         x = convolution(x, filters, 3, strides=2, name=f"conv{index}")
         x = relu(normalize(x, mode=batch_norm, name=f"bn{index}"), name=f"relu{index}")
+        x = heat_map_here(x) if index == len(_FILTERS) - 1 else x
     return keras.Model(image, x, name=name)

@@ -8,7 +8,7 @@ from functools import partial
 
 import keras
 
-from tfcovid.models.layers import convolution, image_input, max_pool, relu
+from tfcovid.models.layers import convolution, heat_map_here, image_input, max_pool, relu
 from tfcovid.models.necks import dense_neck
 
 # filters, convolutions
@@ -31,11 +31,12 @@ def vgg19(*, image_size, channels, batch_norm="train", name="backbone"):
     del batch_norm
     x = image = image_input(image_size, channels)
     index = 0  # in torchvision's `features`, where each layer has its own
-    for filters, repeats in _STAGES:
+    for stage, (filters, repeats) in enumerate(_STAGES, start=1):
         for _ in range(repeats):
             x = convolution(x, filters, 3, use_bias=True, name=f"features_{index}")
             x = relu(x, name=f"features_{index + 1}")
             index += 2
+        x = heat_map_here(x) if stage == len(_STAGES) else x
         x = max_pool(x, size=2, padding=0, name=f"features_{index}")
         index += 1
     return keras.Model(image, x, name=name)

@@ -5,14 +5,14 @@ from typing import Any
 
 from tfcovid.report.words import interval, number
 
-METHOD_NAMES = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM"}
+METHOD_NAMES = {"layer_cam": "LayerCAM", "hires_cam": "HiResCAM", "grad_cam": "Grad-CAM"}
 
 MEANING = (
-    "A heat map shows where on the image the evidence for a class lies, as coarsely as the "
-    "network's last feature map does; not what the evidence is, nor whether it is right. A share "
-    "at the box's own share of the image is what a map that is the same everywhere has: the "
-    "network prefers the lungs no more than chance. A larger share is no proof that it reads "
-    "disease, because the box also holds heart, spine and tubes."
+    "A heat map shows where on the image the evidence for a class lies, as coarsely as the feature "
+    "map that it is drawn from, 14 by 14 places at 224 px in most networks; not what the evidence "
+    "is, nor whether it is right. A share at the box's own share of the image is what a map that "
+    "is the same everywhere has: the network prefers the lungs no more than chance. A larger share "
+    "is no proof that it reads disease, because the box also holds heart, spine and tubes."
 )
 
 

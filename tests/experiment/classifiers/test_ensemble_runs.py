@@ -39,7 +39,7 @@ def ensemble_run(small_data, weights, workdir, *arguments):
 def soft_vote(small_data, weights, tmp_path_factory):
     """The folder of an ensemble by soft vote, and what the terminal showed."""
     workdir = tmp_path_factory.mktemp("runs") / "vote"
-    return ensemble_run(small_data, weights, workdir, "--heat_map=grad_cam")
+    return ensemble_run(small_data, weights, workdir, "--heat_map=layer_cam")
 
 
 def predictions(workdir):
@@ -61,7 +61,7 @@ def test_every_member_is_a_classifier_of_its_own_in_the_run_s_folder(soft_vote):
 
 def test_an_ensemble_has_heat_maps_of_the_members_that_have_gradients(soft_vote):
     workdir, _ = soft_vote
-    assert json.loads((workdir / "metrics.json").read_text())["heat"]["method"] == "grad_cam"
+    assert json.loads((workdir / "metrics.json").read_text())["heat"]["method"] == "layer_cam"
     assert len(list((workdir / "heatmaps").glob("*.png"))) > 0
 
 
