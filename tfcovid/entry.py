@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from absl import app, logging
 
 from flags import parse
+from tfcovid.termination import EXIT_CODE, TerminatedError
 
 RESEND_INTERRUPT_AFTER_S = 0.1
 
@@ -19,7 +20,7 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     A user's mistake (ValueError), a file that cannot be read or written
     (OSError) and a loss that is no number (FloatingPointError) become one line
     on stderr and exit code 1. Anything else is a fault of this program and
-    keeps its traceback.
+    keeps its traceback. SIGTERM, where a command watches for it, is exit code 143.
 
     Args:
       command: does the work once the flags are parsed; takes what is left of argv, the
@@ -40,6 +41,12 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
                 file=sys.stderr,
             )
             return 130
+        except TerminatedError:
+            print(
+                "error: stopped by SIGTERM; the same command with --resume goes on",
+                file=sys.stderr,
+            )
+            return EXIT_CODE
 
     sys.unraisablehook = pass_on_interrupt
     app.run(main, flags_parser=parse.flags_parser)

@@ -22,15 +22,20 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         nothing is left behind, and what stood at path still stands.
     """
     beside = path.with_name(f".part-{path.name}")
+    _remove(beside)  # what a kill left
     try:
         yield beside
         beside.replace(path)
     except BaseException:
-        if beside.is_dir():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
         raise
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text_whole(path: pathlib.Path, text: str) -> None:

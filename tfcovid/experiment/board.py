@@ -41,7 +41,7 @@ def write_board(folder: run_record.RunFolder, classes: Sequence[str]) -> None:
     figures |= {f"{name} recall": found["recall"] for name, found in per_class}
     figures |= {f"{name} AUROC": found["auroc"] for name, found in per_class}
     write_final_summaries(
-        folder.tensorboard / "test",
+        folder.test_board,
         scored={name: (labels == index, probs[:, index]) for index, name in enumerate(classes)},
         scalars={name: value for name, value in figures.items() if value is not None},
         pictures={

@@ -1,85 +1,131 @@
 """The training of a run: its phases, one after the other."""
 
+import functools
+
 import keras
+import numpy as np
 import pandas as pd
 import rich.console
 
 from flags.config import Config
+from tfcovid import termination
 from tfcovid.console import say
 from tfcovid.data.blocks import is_single_label
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.pipeline import steps_per_epoch
-from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.inputs import augmented_sample, split_dataset, training_stream
 from tfcovid.report.plots import confusion_matrix_figure, figure_to_rgb
-from tfcovid.training import run_record, runtime
+from tfcovid.training import run_record
 from tfcovid.training.callbacks import merge_histories
 from tfcovid.training.checkpointing import BestModel
-from tfcovid.training.phases import TrainingPlan, plan_phases, run_phase
+from tfcovid.training.phases import Material, Phase, TrainingPlan, plan_phases, run_phase
+from tfcovid.training.resuming import Keeper, StoppedTrainingError, read_kept
+from tfcovid.training.snapshots import Snapshots
 
 
 def train(
-    config: Config,
-    model: keras.Model,
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    machine: runtime.Runtime,
-    folder: run_record.RunFolder,
-    console: rich.console.Console,
+    asked: Asked, model: keras.Model, folder: run_record.RunFolder, console: rich.console.Console
 ) -> BestModel:
     """Trains all phases; leaves the best model and the history in the folder.
 
+    What an earlier process left there is gone on with: its last snapshot, or all of it.
+
+    Args:
+      asked: to what and how.
+      model: the classifier, with its initial weights.
+      folder: made already.
+      console: for progress.
+
     Returns:
       The keeper of the best model: it says of which phase and epoch that is.
+
+    Raises:
+      FloatingPointError: if the loss is no longer finite.
+      TerminatedError: if SIGTERM came; a snapshot is there then.
     """
-    settings = config.training
-    num_train = len(dataset.rows("train"))
-    plan = TrainingPlan(
-        loss=head_of(dataset).loss(config, dataset),
+    best = BestModel(folder.best_model)
+    if folder.trained.is_file():
+        best.go_on(run_record.read_json(folder.trained))
+        say(console, f"trained before; {best.describe()}")
+        return best
+    plan = training_plan(asked)
+    snapshots = Snapshots(folder.best_model.parent)
+    kept = read_kept(snapshots, functools.partial(say, console))
+    if kept is not None:
+        say(console, f"going on from a snapshot: {kept.in_words()}")
+    try:
+        with termination.deferred() as stop_is_asked:
+            keeper = Keeper(
+                snapshots,
+                steps=plan.steps_per_epoch,
+                every_s=asked.keeping.every_s,
+                stop_is_asked=stop_is_asked,
+            )
+            material = training_material(asked, folder, plan, console)
+            for number, phase in enumerate(phases_of(asked.config)):
+                at = kept if kept is not None and kept.place.phase == number else None
+                if kept is None or number >= kept.place.phase:
+                    run_phase(model, phase, plan, material, best=best, keeper=keeper, kept=at)
+    except StoppedTrainingError:
+        raise termination.TerminatedError from None
+    say(console, best.describe())
+    write_csv(pd.DataFrame(merge_histories(keeper.histories)), folder.history)
+    run_record.write_json(folder.trained, best.progress())
+    snapshots.clear()
+    return best
+
+
+def training_plan(asked: Asked) -> TrainingPlan:
+    """Returns what all phases share."""
+    settings, dataset = asked.config.training, asked.dataset
+    return TrainingPlan(
+        loss=head_of(dataset).loss(asked.config, dataset),
         num_classes=len(dataset.classes),
         blocks=label_blocks(dataset),
         batch_size=settings.batch_size,
-        steps_per_epoch=steps_per_epoch(num_train, settings.batch_size),
+        steps_per_epoch=steps_per_epoch(len(dataset.rows("train")), settings.batch_size),
         weight_decay=settings.weight_decay,
         schedule=settings.schedule.value,
         warmup_epochs=settings.warmup_epochs,
         patience=settings.patience,
-        precision=machine.precision,
+        precision=asked.machine.precision,
         initial_loss_scale=settings.initial_loss_scale,
-        jit_compile=machine.jit_compile,
+        jit_compile=asked.machine.jit_compile,
     )
-    best = BestModel(folder.best_model)
-    histories = []
-    for phase in plan_phases(
+
+
+def phases_of(config: Config) -> tuple[Phase, ...]:
+    """Returns the phases that a config asks for."""
+    settings = config.training
+    return plan_phases(
         pretrained=config.model.weights is not None,
         head_epochs=settings.head_epochs,
         epochs=settings.epochs,
         head_learning_rate=settings.head_learning_rate,
         learning_rate=settings.learning_rate,
-    ):
-        stream = training_stream(config, dataset, preprocessing, phase.first_epoch)
-        history = run_phase(
-            model,
-            phase,
-            plan,
-            train=stream,
-            validation=split_dataset(dataset, "validation", preprocessing),
-            best=best,
-            board_folder=folder.tensorboard,
-            augmented=augmented_sample(config, dataset),
-            draw_confusion=None
-            if plan.blocks
-            else lambda matrix: figure_to_rgb(
-                confusion_matrix_figure(matrix, dataset.classes, "validation")
-            ),
-            console=console,
-        )
-        histories.append((phase.name, history))
-    say(console, best.describe())
-    write_csv(pd.DataFrame(merge_histories(histories)), folder.history)
-    return best
+    )
+
+
+def training_material(
+    asked: Asked, folder: run_record.RunFolder, plan: TrainingPlan, console: rich.console.Console
+) -> Material:
+    """Returns what all phases work on."""
+    config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
+
+    def draw_confusion(matrix: np.ndarray) -> np.ndarray:
+        return figure_to_rgb(confusion_matrix_figure(matrix, dataset.classes, "validation"))
+
+    return Material(
+        stream=functools.partial(training_stream, config, dataset, preprocessing),
+        validation=split_dataset(dataset, "validation", preprocessing),
+        board_folder=folder.tensorboard,
+        augmented=augmented_sample(config, dataset),
+        draw_confusion=None if plan.blocks else draw_confusion,
+        console=console,
+    )
 
 
 def label_blocks(dataset: Dataset) -> tuple[tuple[int, bool], ...]:

@@ -49,7 +49,7 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
         # As at the start of a run of this fold alone.
         runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
         own = fold_folder(folder, fold)
-        own.create()
+        own.create(goes_on=asked.keeping.goes_on)
         found, rule = run_network(of_fold, own, console)
         predicted.append(found)
         chosen.append(rule)

@@ -212,9 +212,9 @@ def describe_split(dataset: Dataset) -> list[str]:
 
 
 def training_stream(
-    config: Config, dataset: Dataset, preprocessing: Preprocessing, first_epoch: int
+    config: Config, dataset: Dataset, preprocessing: Preprocessing, epoch: int, batch: int
 ) -> tf.data.Dataset:
-    """Returns the endless training batches from an epoch on."""
+    """Returns the endless training batches from a batch of an epoch on."""
     rows = dataset.rows("train")
     example_weights, sampling_weights = head_of(dataset).weights(config, dataset)
     return training_dataset(
@@ -225,7 +225,8 @@ def training_stream(
         augmentation=Augmentation(**dataclasses.asdict(config.augmentation)),
         batch_size=config.training.batch_size,
         seed=config.run.seed,
-        start_epoch=first_epoch,
+        start_epoch=epoch,
+        start_batch=batch,
         num_parallel_calls=config.data.num_parallel_calls,
         example_weights=example_weights,
         sampling_weights=sampling_weights,
@@ -236,7 +237,7 @@ def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:
     """Returns the first augmented training images as TensorBoard shows them, in 0..255."""
     size = config.data.image_size
     plain = Preprocessing(image_size=size, channels=1, low=0.0, high=255.0)
-    images, _, _ = next(iter(training_stream(config, dataset, plain, 0)))
+    images, _, _ = next(iter(training_stream(config, dataset, plain, 0, 0)))
     return images.numpy()[:AUGMENTED_SHOWN]
 
 

@@ -36,6 +36,7 @@ def run_network(
     """
     config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
     write_record(asked, folder)
+    folder.clear_results()
     fitted, kind = fit_classifier(asked, folder, console), kind_of(dataset.blocks)
     best = fitted.model
     chosen = kind.choose_rule(config, dataset, fitted.on_validation)

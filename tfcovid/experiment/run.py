@@ -7,6 +7,7 @@ import pathlib
 
 from flags import choices
 from flags.config import Config
+from flags.resume_flags import Keeping
 from tfcovid.console import open_console, say
 from tfcovid.data.sources.readers import recognise
 from tfcovid.experiment.classifiers.asked import Asked
@@ -16,10 +17,17 @@ from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.network_run import run_network
 from tfcovid.experiment.pretrained import find_start
+from tfcovid.experiment.resumed import (
+    alone_in,
+    is_begun,
+    refuse_other,
+    refuse_other_images,
+    write_finished,
+)
 from tfcovid.training import run_record, runtime
 
 
-def run(config: Config) -> pathlib.Path:
+def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
     """Trains, scores, exports and reports; returns the run's folder.
 
     The folder is made when the data has been read and checked, so that a
@@ -27,16 +35,22 @@ def run(config: Config) -> pathlib.Path:
 
     Args:
       config: what is asked for.
+      keeping: whether a run that is there is gone on with, and how often a training is kept.
 
     Raises:
       ValueError: for a mistake in the flags or the data.
       OSError: if a file cannot be read or written.
       FloatingPointError: if the loss is no longer finite.
+      TerminatedError: if SIGTERM came.
     """
-    console = open_console()
+    console, keeping = open_console(), keeping or Keeping()
     config = settle(config)
     wanted = config.run.workdir or default_workdir(config)
-    run_record.RunFolder(wanted).refuse_if_used()
+    begun = keeping.goes_on and is_begun(wanted)
+    if begun:
+        refuse_other(config, run_record.RunFolder(wanted))
+    else:
+        run_record.RunFolder(wanted).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     start = find_start(config, console)
@@ -44,12 +58,18 @@ def run(config: Config) -> pathlib.Path:
     dataset = prepare_data(config, preprocessing, console)
     check_operating_class(config, dataset)
 
-    folder = claim_folder(wanted, numbered=config.run.workdir is None)
-    asked = Asked(config, dataset, preprocessing, start, machine)
-    if config.data.every_fold:
-        run_folds(asked, folder, console)
+    if begun:
+        folder = run_record.RunFolder(wanted)
+        refuse_other_images(dataset, folder, split=not config.data.every_fold)
     else:
-        run_network(asked, folder, console)
+        folder = claim_folder(wanted, numbered=config.run.workdir is None)
+    asked = Asked(config, dataset, preprocessing, start, machine, keeping)
+    with alone_in(folder.path):
+        if folder.finished.is_file():
+            say(console, "finished before: nothing to do")
+        else:
+            (run_folds if config.data.every_fold else run_network)(asked, folder, console)
+            write_finished(folder)
     files = fold_files(folder) if config.data.every_fold else None
     show = kind_of(dataset.blocks).print_result
     show(console, run_record.read_json(folder.metrics), folder.path, files=files)

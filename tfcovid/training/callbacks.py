@@ -3,6 +3,7 @@
 import math
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +22,8 @@ class PhaseBoard(keras.callbacks.Callback):
     fit, and two phases in one folder would draw over each other. Keras' own
     callback is not used: with figures every few batches, Keras 3.15 drops the
     epoch's figures unless the epoch ends on such a batch.
+
+    It is a context, in which any number of fits continue one another.
 
     Args:
       folder: RUN/tensorboard/PHASE; `train/` and `validation/` are made in it.
@@ -43,12 +46,27 @@ class PhaseBoard(keras.callbacks.Callback):
         self.draw_confusion = draw_confusion
         self.batches = 0
 
-    def on_train_begin(self, logs=None):
-        """Opens the files and writes the grid of augmented inputs."""
+    def __enter__(self) -> "PhaseBoard":
+        """Opens the files, and writes the grid of augmented inputs at the phase's begin."""
         self.train = tf.summary.create_file_writer(str(self.folder / "train"))
         self.validation = tf.summary.create_file_writer(str(self.folder / "validation"))
-        with self.train.as_default(step=0):
-            tf.summary.image("augmented inputs", image_grid(self.augmented)[None])
+        if not self.batches:
+            with self.train.as_default(step=0):
+                tf.summary.image("augmented inputs", image_grid(self.augmented)[None])
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Closes the files."""
+        self.train.close()
+        self.validation.close()
+
+    def progress(self) -> dict[str, Any]:
+        """Returns what it has seen."""
+        return {"batches": self.batches}
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Takes over what was seen before; steps behind the snapshot are written once more."""
+        self.batches = progress["batches"]
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes the running loss and the optimizer's state every few steps."""
@@ -75,11 +93,6 @@ class PhaseBoard(keras.callbacks.Callback):
                 tf.summary.image("confusion matrix", picture[None])
         self.train.flush()
         self.validation.flush()
-
-    def on_train_end(self, logs=None):
-        """Closes the files."""
-        self.train.close()
-        self.validation.close()
 
 
 def validation_confusion(model: keras.Model) -> np.ndarray:

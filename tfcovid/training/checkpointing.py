@@ -1,6 +1,7 @@
 """Keeps the best model on disk, whole or not at all."""
 
 import pathlib
+from typing import Any
 
 import keras
 
@@ -36,6 +37,18 @@ class BestModel(keras.callbacks.Callback):
             with whole_file(self.path) as beside:
                 self.model.save(beside)
             self.best, self.best_phase, self.best_epoch = value, self.phase, epoch
+
+    def progress(self) -> dict[str, Any]:
+        """Returns which epoch was the best."""
+        return {"value": self.best, "phase": self.best_phase, "epoch": self.best_epoch}
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Takes over which epoch was the best.
+
+        The file may be of a later one, which is then trained, and is the best, once more.
+        """
+        self.best, self.best_phase = progress["value"], progress["phase"]
+        self.best_epoch = progress["epoch"]
 
     def describe(self) -> str:
         """Returns a line on which epoch is the best.

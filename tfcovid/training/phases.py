@@ -13,10 +13,12 @@ from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
 from tfcovid.metrics.block_log_loss import BlockLogLoss, MeanAuroc
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
 from tfcovid.training.callbacks import PhaseBoard, StopOnNonFiniteLoss
-from tfcovid.training.checkpointing import SELECTION_FIGURE, BestModel
+from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.optimizer import build_optimizer
+from tfcovid.training.patience import Patience
 from tfcovid.training.plateau import WarmUpThenPlateau
 from tfcovid.training.progress import ProgressBar
+from tfcovid.training.resuming import Keeper, Kept, Place, PutBack, Remembering, put_back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,75 +111,100 @@ class TrainingPlan:
         return round(self.warmup_epochs * self.steps_per_epoch)
 
 
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What all phases of a training work on.
+
+    Attributes:
+      stream: from an epoch and a batch of the run, the endless batches (input, label, weight) from
+        there on.
+      validation: finite batches (input, label).
+      board_folder: RUN/tensorboard.
+      augmented: images for TensorBoard's grid, see PhaseBoard.
+      draw_confusion: see PhaseBoard.
+      console: where progress goes.
+    """
+
+    stream: Callable[[int, int], tf.data.Dataset]
+    validation: tf.data.Dataset
+    board_folder: pathlib.Path
+    augmented: np.ndarray
+    draw_confusion: Callable[[np.ndarray], np.ndarray] | None
+    console: rich.console.Console
+
+
 def run_phase(
     model: keras.Model,
     phase: Phase,
     plan: TrainingPlan,
+    material: Material,
     *,
-    train: tf.data.Dataset,
-    validation: tf.data.Dataset,
     best: BestModel,
-    board_folder: pathlib.Path,
-    augmented: np.ndarray,
-    draw_confusion: Callable[[np.ndarray], np.ndarray] | None,
-    console: rich.console.Console,
-) -> dict[str, list]:
-    """Trains one phase and returns its history, a list an epoch for each figure.
+    keeper: Keeper,
+    kept: Kept | None = None,
+) -> None:
+    """Trains one phase, an epoch at a time; `keeper.histories` tells what became of it.
 
     Args:
       model: a classifier from tfcovid.models; left with the last epoch's weights.
       phase: what to train and for how long.
       plan: what all phases share.
-      train: endless batches (input, label, weight) from phase.first_epoch on.
-      validation: finite batches (input, label).
+      material: what they work on.
       best: keeps the best model over all phases.
-      board_folder: RUN/tensorboard.
-      augmented: images for TensorBoard's grid, see PhaseBoard.
-      draw_confusion: see PhaseBoard.
-      console: where progress goes.
+      keeper: takes the snapshots.
+      kept: a snapshot of this phase, from which it goes on; None begins it.
 
     Raises:
       FloatingPointError: if the loss is no longer finite.
+      StoppedTrainingError: if the process was told to end.
     """
     model.get_layer("backbone").trainable = phase.train_backbone
     compile_for(model, phase, plan)
     best.phase = phase.name
-    history = model.fit(
-        train,
+    bar = ProgressBar(
+        material.console,
+        phase.title,
+        batch_size=plan.batch_size,
         epochs=phase.epochs,
-        steps_per_epoch=plan.steps_per_epoch,
-        validation_data=validation,
-        verbose=0,
-        shuffle=False,  # the stream has its own order
-        callbacks=[
-            ProgressBar(console, phase.title, plan.batch_size),
-            StopOnNonFiniteLoss(),
-            best,
-            *early_stopping(plan.patience),
-            *SCHEDULE_CALLBACKS[plan.schedule](phase, plan),
-            PhaseBoard(
-                board_folder / phase.name,
-                augmented=augmented,
-                draw_confusion=draw_confusion,
-            ),
-        ],
+        steps=plan.steps_per_epoch,
     )
-    return history.history
-
-
-SCHEDULE_CALLBACKS: dict[str, Callable[[Phase, TrainingPlan], list[keras.callbacks.Callback]]] = {
-    "cosine": lambda phase, plan: [],
-    "plateau": lambda phase, plan: [
-        WarmUpThenPlateau(learning_rate=phase.learning_rate, warmup_steps=plan.warmup_steps)
-    ],
-}
-
-
-def early_stopping(patience: int) -> list[keras.callbacks.Callback]:
-    """Returns the callback that ends a phase without progress; none for patience 0."""
-    if not patience:
-        return []
-    return [keras.callbacks.EarlyStopping(monitor=SELECTION_FIGURE, mode="min", patience=patience)]
+    board = PhaseBoard(
+        material.board_folder / phase.name,
+        augmented=material.augmented,
+        draw_confusion=material.draw_confusion,
+    )
+    patience = Patience(plan.patience)
+    remembering: dict[str, Remembering] = {"best": best, "patience": patience, "board": board}
+    if plan.schedule == "plateau":
+        remembering["plateau"] = WarmUpThenPlateau(
+            learning_rate=phase.learning_rate, warmup_steps=plan.warmup_steps
+        )
+    place = keeper.begin(phase.name, remembering, kept)
+    if kept is not None:
+        # What the first step makes has to be there before it can be set.
+        model.train_on_batch(*next(iter(material.stream(phase.first_epoch, 0))))
+        put_back(model, kept.variables)
+    with board:
+        while place.epoch < phase.epochs and not patience.is_over:
+            steps = plan.steps_per_epoch - place.batch
+            bar.first_batch = keeper.first_batch = place.batch
+            model.fit(
+                material.stream(phase.first_epoch + place.epoch, place.batch).take(steps),
+                initial_epoch=place.epoch,
+                epochs=place.epoch + 1,
+                steps_per_epoch=steps,
+                validation_data=material.validation,
+                verbose=0,
+                shuffle=False,  # the stream has its own order
+                callbacks=[
+                    PutBack(kept.variables if kept is not None else None),
+                    bar,
+                    StopOnNonFiniteLoss(),
+                    *remembering.values(),
+                    keeper,
+                ],
+            )
+            kept, place = None, Place(place.phase, place.epoch + 1, 0)
 
 
 def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan) -> None:

@@ -1,5 +1,7 @@
 """The learning rate of --schedule=plateau: up to its peak, then down by ten at each standstill."""
 
+from typing import Any
+
 import keras
 
 from tfcovid.training.checkpointing import selection_value
@@ -41,6 +43,14 @@ class WarmUpThenPlateau(keras.callbacks.Callback):
             self.best = value
         elif self.steps > self.warmup_steps:
             self._set(float(self.model.optimizer.learning_rate) * FACTOR)
+
+    def progress(self) -> dict[str, Any]:
+        """Returns what it has seen; the rate itself is the optimizer's."""
+        return {"steps": self.steps, "best": self.best}
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Takes over what was seen before."""
+        self.steps, self.best = progress["steps"], progress["best"]
 
     def _set(self, rate: float) -> None:
         self.model.optimizer.learning_rate = rate

@@ -27,19 +27,26 @@ class ProgressBar(keras.callbacks.Callback):
       console: where to print.
       title: what the bar is called, such as "fine-tuning".
       batch_size: images a step, for the images per second.
+      epochs: of the phase.
+      steps: batches of an epoch.
     """
 
-    def __init__(self, console: rich.console.Console, title: str, batch_size: int):
+    def __init__(
+        self, console: rich.console.Console, title: str, *, batch_size: int, epochs: int, steps: int
+    ):
         super().__init__()
         self.console = console
         self.title = title
         self.batch_size = batch_size
+        self.epochs = epochs
+        self.steps = steps
+        self.first_batch = 0
         self.bar: rich.progress.Progress | None = None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Opens the bar of this epoch."""
         self.started_s = time.perf_counter()
-        self.name = f"{self.title} {epoch + 1}/{self.params['epochs']}"
+        self.name = f"{self.title} {epoch + 1}/{self.epochs}"
         self.bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
@@ -51,7 +58,7 @@ class ProgressBar(keras.callbacks.Callback):
             disable=not self.console.is_terminal,
         )
         self.bar.start()
-        self.task = self.bar.add_task(self.name, total=self.params["steps"], figures="")
+        self.task = self.bar.add_task(self.name, total=self.steps, figures="")
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""
@@ -60,7 +67,7 @@ class ProgressBar(keras.callbacks.Callback):
         elapsed_s = time.perf_counter() - self.started_s
         speed = (batch + 1) * self.batch_size / elapsed_s
         figures = f"loss {float((logs or {})['loss']):.4f}  {speed:.0f} images/s"
-        self.bar.update(self.task, completed=batch + 1, figures=figures)
+        self.bar.update(self.task, completed=self.first_batch + batch + 1, figures=figures)
 
     def on_epoch_end(self, epoch, logs=None):
         """Closes the bar and prints the epoch's figures."""

@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ class RunFolder:
         self.manifest = path / "manifest.csv"
         self.rejected = path / "rejected.csv"
         self.best_model = path / "checkpoints" / "model.keras"
+        self.trained = path / "checkpoints" / "trained.json"
         self.tensorboard = path / "tensorboard"
+        self.test_board = self.tensorboard / "test"
         self.history = path / "history.csv"
         self.preprocessing = path / "preprocessing.json"
         self.weights_contract = path / "weights_contract.json"
@@ -51,6 +54,12 @@ class RunFolder:
         self.report = path / "report.html"
         self.heatmaps = path / "heatmaps"
         self.saved_model = path / "saved_model"
+        self.finished = path / "finished.json"
+
+    def clear_results(self) -> None:
+        """Removes what follows a training and cannot be written over: of a run that goes on."""
+        for path in (self.saved_model, self.heatmaps, self.test_board):
+            shutil.rmtree(path, ignore_errors=True)
 
     def refuse_if_used(self) -> None:
         """Raises ValueError if the folder already holds something."""
@@ -67,13 +76,19 @@ class RunFolder:
                     raise ValueError(f"--workdir={self.path}: no right to write in {place}")
                 return
 
-    def create(self) -> None:
+    def create(self, *, goes_on: bool = False) -> None:
         """Makes the folder, which is then this run's alone, and the checkpoints folder in it.
+
+        Args:
+          goes_on: whether it may be that of a run that was begun.
 
         Raises:
           ValueError: if the folder was filled since `refuse_if_used`.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        if goes_on:
+            self.best_model.parent.mkdir(exist_ok=True)
+            return
         self.refuse_if_used()
         try:
             self.best_model.parent.mkdir()

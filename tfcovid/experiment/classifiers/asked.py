@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from flags.config import Config
+from flags.resume_flags import Keeping
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.pretrained import Start
@@ -22,6 +23,7 @@ class Asked:
       preprocessing: the classifier's input.
       start: what its backbones start from.
       machine: precision and devices.
+      keeping: how trainings are kept safe.
     """
 
     config: Config
@@ -29,6 +31,7 @@ class Asked:
     preprocessing: Preprocessing
     start: Start
     machine: runtime.Runtime
+    keeping: Keeping = dataclasses.field(default_factory=Keeping)
 
 
 @dataclasses.dataclass(frozen=True)

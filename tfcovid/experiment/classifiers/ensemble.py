@@ -42,7 +42,7 @@ def fit_ensemble(asked: Asked, folder: RunFolder, console: rich.console.Console)
     for number, member in enumerate(members, start=1):
         say(console, f"member {number} of {len(members)}: {member.name}")
         own = RunFolder(member_folder(folder.path, member))
-        own.create()
+        own.create(goes_on=asked.keeping.goes_on)
         of_member = asked_of_member(asked, member)
         frozen = config.model.batch_norm is choices.BatchNorm.FROZEN
         if frozen and of_member.config.model.batch_norm is not choices.BatchNorm.FROZEN:

@@ -43,7 +43,7 @@ def fit_network(asked: Asked, folder: RunFolder, console: rich.console.Console) 
     start = asked.start.get(config.model.backbone)
     model = build_model(config, dataset, preprocessing, start)
     say(console, describe_model(config, model, start))
-    best = train(config, model, dataset, preprocessing, asked.machine, folder, console)
+    best = train(asked, model, folder, console)
     network = as_float32(keras.models.load_model(folder.best_model, compile=False))
     return Fitted(
         model=network,

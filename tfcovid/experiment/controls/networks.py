@@ -94,7 +94,7 @@ def told_by_source(dataset: Dataset) -> Dataset | None:
 
 def _train_one(asked: Asked, folder: RunFolder, console: rich.console.Console) -> np.ndarray:
     dataset = asked.dataset
-    folder.create()
+    folder.create(goes_on=asked.keeping.goes_on)
     fitted = fit_classifier(asked, folder, console)
     chosen = choose_rule(asked.config, dataset, fitted.on_validation)
     run_record.write_json(folder.labels, list(dataset.classes))

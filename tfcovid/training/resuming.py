@@ -1,0 +1,224 @@
+"""What lets a training go on, after a kill, exactly where its last snapshot was.
+
+All numbers that a step changes are variables of the model, its optimizer and its metrics; what
+callbacks have seen is theirs to tell; the order and augmentation of the images are functions of
+epoch and batch. An epoch is one call of `fit`, whether the training was interrupted or not, because
+`fit` itself cannot begin inside an epoch and forgets its callbacks' state.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from tfcovid.training.snapshots import Snapshots
+
+History = dict[str, list[float]]
+
+
+class Remembering(Protocol):
+    """A callback that has seen something that later epochs depend on."""
+
+    def progress(self) -> dict[str, Any]:
+        """Returns what it has seen, as JSON takes it."""
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Takes over what was seen before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a training stands.
+
+    Attributes:
+      phase: number of the phase.
+      epoch: number of the epoch in its phase.
+      batch: number of the next batch in its epoch.
+    """
+
+    phase: int
+    epoch: int
+    batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A snapshot as it was read.
+
+    Attributes:
+      place: where it was taken.
+      histories: the epochs that had ended, a name and its figures a phase, the current one last.
+      callbacks: what each had seen, by name.
+      variables: the values of all of them, in the order of `state_variables`.
+    """
+
+    place: Place
+    histories: list[tuple[str, History]]
+    callbacks: dict[str, dict[str, Any]]
+    variables: list[np.ndarray]
+
+    def in_words(self) -> str:
+        """Returns where it was taken."""
+        epoch, batch = self.place.epoch, self.place.batch
+        return f"{self.histories[-1][0]}, {epoch} epochs and {batch} steps done"
+
+
+def read_kept(snapshots: Snapshots, tell: Callable[[str], None]) -> Kept | None:
+    """Returns the newest snapshot that is whole, or None; `tell` hears of each that is not."""
+    found = snapshots.newest(tell)
+    if found is None:
+        return None
+    progress, arrays = found
+    return Kept(
+        place=Place(**progress["place"]),
+        histories=[(name, history) for name, history in progress["histories"]],
+        callbacks=progress["callbacks"],
+        variables=[arrays[f"{index:05d}"] for index in range(len(arrays))],
+    )
+
+
+def state_variables(model: keras.Model) -> list[keras.Variable]:
+    """Returns every variable that a step may change, each once: of the model with the generators of
+    its random numbers, of its optimizer, of its metrics."""
+    every = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return list({id(variable): variable for variable in every}.values())
+
+
+def put_back(model: keras.Model, values: list[np.ndarray]) -> None:
+    """Sets every variable.
+
+    Raises:
+      ValueError: if the values are not those of this model.
+    """
+    variables = state_variables(model)
+    ours = [(tuple(one.shape), str(one.dtype)) for one in variables]
+    theirs = [(one.shape, str(one.dtype)) for one in values]
+    if ours != theirs:
+        raise ValueError(
+            f"expected a snapshot of this network with {len(ours)} variables, found one of "
+            f"{len(theirs)}, or of other shapes: it was made by another version; begin anew in "
+            "another --workdir"
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+class PutBack(keras.callbacks.Callback):
+    """Sets the variables of a snapshot once the first epoch has begun.
+
+    Not before: `fit` sets the metrics back at the beginning of each epoch, and what they had summed
+    up inside this one has to stay.
+
+    Args:
+      values: of the variables; None does nothing.
+    """
+
+    def __init__(self, values: list[np.ndarray] | None):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets them, the first time."""
+        if self.values is not None:
+            put_back(self.model, self.values)
+            self.values = None
+
+
+class Keeper(keras.callbacks.Callback):
+    """Takes a snapshot from time to time, inside epochs and between them, and before a stop.
+
+    One serves all phases of a training. It stands last among the callbacks, so that the others have
+    seen the same step.
+
+    Args:
+      snapshots: where they go.
+      steps: batches of an epoch.
+      every_s: seconds between two, >= 0.
+      stop_is_asked: whether the process has been told to end.
+      clock: gives seconds.
+
+    Raises:
+      StoppedTrainingError: from inside `fit`, once a snapshot is there after a stop was asked for.
+    """
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        *,
+        steps: int,
+        every_s: float,
+        stop_is_asked: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        super().__init__()
+        self.snapshots = snapshots
+        self.steps = steps
+        self.every_s = every_s
+        self.stop_is_asked = stop_is_asked
+        self.clock = clock
+        self.histories: list[tuple[str, History]] = []
+        self.remembering: Mapping[str, Remembering] = {}
+        self.phase = -1
+        self.first_batch = 0
+        self.last_s = clock()
+
+    def begin(self, phase: str, remembering: Mapping[str, Remembering], kept: Kept | None) -> Place:
+        """Begins a phase, or goes on with the one of a snapshot; returns where.
+
+        Args:
+          phase: its name.
+          remembering: its callbacks whose progress is kept, by name.
+          kept: the snapshot, or None.
+        """
+        self.remembering = remembering
+        if kept is None:
+            self.phase += 1
+            self.histories.append((phase, {}))
+            return Place(self.phase, 0, 0)
+        self.phase, self.histories = kept.place.phase, kept.histories
+        for name, one in remembering.items():
+            one.go_on(kept.callbacks[name])
+        return kept.place
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes which epoch it is."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Takes one where it is time; the last batch leaves it to the end of the epoch."""
+        done = self.first_batch + batch + 1
+        if done < self.steps and self._is_time():
+            self._take(Place(self.phase, self.epoch, done))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds the epoch to the history, and takes one where it is time."""
+        history = self.histories[-1][1]
+        for name, value in (logs or {}).items():
+            history.setdefault(name, []).append(float(value))
+        if self._is_time():
+            self._take(Place(self.phase, epoch + 1, 0))
+
+    def _is_time(self) -> bool:
+        return self.stop_is_asked() or self.clock() - self.last_s >= self.every_s
+
+    def _take(self, place: Place) -> None:
+        arrays = {
+            f"{index:05d}": keras.ops.convert_to_numpy(variable)
+            for index, variable in enumerate(state_variables(self.model))
+        }
+        progress = {
+            "place": dataclasses.asdict(place),
+            "histories": self.histories,
+            "callbacks": {name: one.progress() for name, one in self.remembering.items()},
+        }
+        self.snapshots.write(progress, arrays)
+        self.last_s = self.clock()
+        if self.stop_is_asked():
+            raise StoppedTrainingError
+
+
+class StoppedTrainingError(Exception):
+    """The process was told to end, and everything that it needs to go on is on the disk."""
