@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and the digest that tells."""
 
 import contextlib
+import hashlib
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -42,3 +43,9 @@ def write_text_whole(path: pathlib.Path, text: str) -> None:
     """Writes a UTF-8 text file whole or not at all."""
     with whole_file(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file's content, lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,6 @@ number would make a shard depend on how many rows stand before its own.
 """
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import uuid
@@ -21,6 +20,7 @@ import tensorflow as tf
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode_files import Outcome
 from tfcovid.data.record_index import RecordIndex, ShardFile, read_index
+from tfcovid.whole_file import sha256_of
 
 DIGEST_BYTES = 32
 PART_PREFIX = ".part-"
@@ -81,8 +81,7 @@ def write_shard(
                     images += 1
         except tf.errors.OpError as error:
             raise OSError(f"{path}: cannot be written ({error.message})") from error
-        with beside.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(beside)
         size = beside.stat().st_size
     return ShardFile(file=path.name, images=images, bytes=size, sha256=sha256)
 
@@ -105,8 +104,7 @@ def verify_shard(path: pathlib.Path, sha256: str) -> None:
       sha256: what its bytes must have, in hexadecimal.
     """
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         raise ValueError(
             f"{path}: cannot be read ({error.strerror}); run tfcovid.prepare again."

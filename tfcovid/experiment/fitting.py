@@ -24,6 +24,7 @@ from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.phases import Material, Phase, TrainingPlan, plan_phases, run_phase
 from tfcovid.training.resuming import Keeper, StoppedTrainingError, read_kept
 from tfcovid.training.snapshots import Snapshots
+from tfcovid.whole_file import sha256_of
 
 
 def train(
@@ -46,13 +47,13 @@ def train(
       FloatingPointError: if the loss is no longer finite.
       TerminatedError: if SIGTERM came; a snapshot is there then.
     """
-    best = BestModel(folder.best_model)
-    if folder.trained.is_file():
+    snapshots = Snapshots(folder.best_model.parent)
+    best = BestModel(folder.best_model, snapshots)
+    if is_trained(folder, console):
         best.go_on(run_record.read_json(folder.trained))
         say(console, f"trained before; {best.describe()}")
         return best
     plan = training_plan(asked)
-    snapshots = Snapshots(folder.best_model.parent)
     kept = read_kept(snapshots, functools.partial(say, console))
     if kept is not None:
         say(console, f"going on from a snapshot: {kept.in_words()}")
@@ -71,11 +72,25 @@ def train(
                     run_phase(model, phase, plan, material, best=best, keeper=keeper, kept=at)
     except StoppedTrainingError:
         raise termination.TerminatedError from None
+    best.settle()
     say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(keeper.histories)), folder.history)
-    run_record.write_json(folder.trained, best.progress())
+    digest = sha256_of(folder.best_model)
+    run_record.write_json(folder.trained, best.progress() | {"sha256": digest})
     snapshots.clear()
+    best.remove_all()
     return best
+
+
+def is_trained(folder: run_record.RunFolder, console: rich.console.Console) -> bool:
+    """Returns whether an earlier process has ended the training, and its model is whole."""
+    if not folder.trained.is_file():
+        return False
+    written = run_record.read_json(folder.trained)["sha256"]
+    if folder.best_model.is_file() and sha256_of(folder.best_model) == written:
+        return True
+    say(console, f"{folder.best_model}: damaged, it is not what was written; training it anew")
+    return False
 
 
 def training_plan(asked: Asked) -> TrainingPlan:

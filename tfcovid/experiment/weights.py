@@ -1,7 +1,6 @@
 """The weights a backbone starts from: a file that was named, or published ones, converted."""
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import subprocess
@@ -14,6 +13,7 @@ from tfcovid.console import say
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.experiment import hub_presets
 from tfcovid.models.input_contract import contract_path
+from tfcovid.whole_file import sha256_of
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 
@@ -113,8 +113,7 @@ def _in_torch_cache(published, console):
     path = _torch_cache() / published.torch_file
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     if digest.startswith(path.stem.rpartition("-")[2]):
         return path
     say(console, f"note: {path} is not used: its SHA-256 {digest[:8]}… is not the one in its name")

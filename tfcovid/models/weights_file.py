@@ -10,7 +10,6 @@ so (`head_outputs`). A backbone is loaded without it, a whole classifier with it
 """
 
 import dataclasses
-import hashlib
 import pathlib
 
 import h5py
@@ -19,6 +18,7 @@ import numpy as np
 from tfcovid.models.classifier import HEAD_LAYER, build_classifier
 from tfcovid.models.input_contract import contract_path, read_contract
 from tfcovid.models.variable_paths import annotate, variables_by_path
+from tfcovid.whole_file import sha256_of
 
 _CONTRACT = "contract_sha256"
 
@@ -57,7 +57,7 @@ def save_backbone_weights(backbone, path, contract):
     partial = path.with_name(f".partial-{path.name}")
     backbone.save_weights(partial)
     _annotate(backbone, partial, contract)
-    contract = dataclasses.replace(contract, weights_sha256=_sha256(partial))
+    contract = dataclasses.replace(contract, weights_sha256=sha256_of(partial))
     partial_contract = contract_file.with_name(f".partial-{contract_file.name}")
     partial_contract.write_text(contract.to_json(), encoding="utf-8")
     partial.replace(path)
@@ -160,7 +160,7 @@ def verified_contract(path):
     if not path.is_file():
         raise ValueError(f"There is no file {path}; weights need X.weights.h5 and X.contract.json.")
     contract = read_contract(path)
-    if contract.weights_sha256 not in ("", _sha256(path)):
+    if contract.weights_sha256 not in ("", sha256_of(path)):
         raise ValueError(f"{contract_file.name} belongs to another {path.name}; convert again.")
     if _contract_digest(path) not in (None, contract.digest()):
         raise ValueError(
@@ -260,8 +260,3 @@ def _check_channels(backbone, contract, contract_file):
 def _shown(names):
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "nothing") + more
-
-
-def _sha256(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

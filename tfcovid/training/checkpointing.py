@@ -1,11 +1,13 @@
 """Keeps the best model on disk, whole or not at all."""
 
 import pathlib
+import shutil
 from typing import Any
 
 import keras
 
-from tfcovid.whole_file import whole_file
+from tfcovid.training.snapshots import Snapshots
+from tfcovid.whole_file import sha256_of, whole_file
 
 SELECTION_FIGURE = "val_macro_log_loss"
 
@@ -18,13 +20,19 @@ class BestModel(keras.callbacks.Callback):
     best value between fits and writes in place, so that a kill while it writes
     leaves a damaged file.
 
+    During the training the file's name carries its SHA-256, and an older one stays for as long as a
+    snapshot needs it; `settle` gives it the name that people know.
+
     Args:
-      path: where the model goes, `.keras`.
+      path: where the model goes at last, `.keras`.
+      snapshots: of the training, in the same folder.
     """
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path, snapshots: Snapshots):
         super().__init__()
         self.path = path
+        self.snapshots = snapshots
+        self.file: pathlib.Path | None = None
         self.best = float("inf")
         self.best_phase = ""
         self.best_epoch = -1
@@ -34,33 +42,55 @@ class BestModel(keras.callbacks.Callback):
         """Saves the model if this epoch is the best of the run."""
         value = selection_value(logs)
         if value < self.best:
-            with whole_file(self.path) as beside:
+            written = self.path.with_name("best.keras")
+            with whole_file(written) as beside:
                 self.model.save(beside)
+            self.file = written.replace(self.path.with_name(f"best-{sha256_of(written)}.keras"))
             self.best, self.best_phase, self.best_epoch = value, self.phase, epoch
+            self.remove_unneeded()
 
-    def progress(self) -> dict[str, Any]:
-        """Returns which epoch was the best."""
-        return {"value": self.best, "phase": self.best_phase, "epoch": self.best_epoch}
+    def remove_all(self) -> None:
+        """Removes all files but that at the path."""
+        self.file = None
+        self.remove_unneeded()
 
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Takes over which epoch was the best.
+    def remove_unneeded(self) -> None:
+        """Removes files of earlier epochs that no snapshot needs."""
+        for path in self.path.parent.glob("best*.keras"):
+            if path != self.file and path.name not in self.snapshots.needed:
+                path.unlink()
 
-        The file may be of a later one, which is then trained, and is the best, once more.
-        """
-        self.best, self.best_phase = progress["value"], progress["phase"]
-        self.best_epoch = progress["epoch"]
-
-    def describe(self) -> str:
-        """Returns a line on which epoch is the best.
+    def settle(self) -> None:
+        """Puts the best model at its path; the training is over.
 
         Raises:
           FloatingPointError: if no epoch had a finite selection figure.
         """
-        if not self.best_phase:
+        if self.file is None:
             raise FloatingPointError(
                 "no epoch had a finite validation log-loss: expected one at least; lower "
                 "--learning_rate, or try --precision=float32"
             )
+        with whole_file(self.path) as beside:
+            shutil.copyfile(self.file, beside)
+
+    def progress(self) -> dict[str, Any]:
+        """Returns which epoch was the best, and its file's name."""
+        return {
+            "value": self.best,
+            "phase": self.best_phase,
+            "epoch": self.best_epoch,
+            "file": self.file and self.file.name,
+        }
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Takes over which epoch was the best."""
+        self.best, self.best_phase = progress["value"], progress["phase"]
+        self.best_epoch = progress["epoch"]
+        self.file = progress["file"] and self.path.with_name(progress["file"])
+
+    def describe(self) -> str:
+        """Returns a line on which epoch is the best."""
         return (
             f"best: epoch {self.best_epoch + 1} of {self.best_phase}, "
             f"validation macro log-loss {self.best:.4f}"

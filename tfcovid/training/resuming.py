@@ -23,7 +23,7 @@ class Remembering(Protocol):
     """A callback that has seen something that later epochs depend on."""
 
     def progress(self) -> dict[str, Any]:
-        """Returns what it has seen, as JSON takes it."""
+        """Returns what it has seen, as JSON takes it; "file" names one that it needs."""
 
     def go_on(self, progress: dict[str, Any]) -> None:
         """Takes over what was seen before."""
@@ -209,12 +209,14 @@ class Keeper(keras.callbacks.Callback):
             f"{index:05d}": keras.ops.convert_to_numpy(variable)
             for index, variable in enumerate(state_variables(self.model))
         }
+        callbacks = {name: one.progress() for name, one in self.remembering.items()}
         progress = {
             "place": dataclasses.asdict(place),
             "histories": self.histories,
-            "callbacks": {name: one.progress() for name, one in self.remembering.items()},
+            "callbacks": callbacks,
         }
-        self.snapshots.write(progress, arrays)
+        needs = [seen["file"] for seen in callbacks.values() if seen.get("file")]
+        self.snapshots.write(progress, arrays, needs=needs)
         self.last_s = self.clock()
         if self.stop_is_asked():
             raise StoppedTrainingError

@@ -1,16 +1,16 @@
 """Snapshots of a training on disk: whole or absent, the last two kept, verified when read."""
 
-import hashlib
-import io
 import json
 import os
 import pathlib
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from tfcovid.whole_file import sha256_of
 
 KEPT = 2
 _NAME = re.compile(r"training-(\d{6})-([0-9a-f]{64})\.npz")
@@ -23,7 +23,7 @@ class Snapshots:
     """The snapshots of one training.
 
     A file is an .npz archive without pickles whose name carries the SHA-256 of its content, so that
-    one that was damaged is known.
+    one that was damaged is known. A snapshot may need other files, whose names carry theirs too.
 
     Args:
       folder: where they lie; it exists.
@@ -31,20 +31,34 @@ class Snapshots:
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
+        self._needs: dict[int, list[str]] = {}
 
-    def write(self, progress: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    @property
+    def needed(self) -> set[str]:
+        """Names of the files that the kept snapshots need."""
+        return {name for names in self._needs.values() for name in names}
+
+    def write(
+        self,
+        progress: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        *,
+        needs: Sequence[str] = (),
+    ) -> None:
         """Writes one, then removes all but the last two.
 
         Args:
           progress: what `json.dump` takes.
           arrays: by name, any but "progress".
+          needs: names of files in the folder without which it is worth nothing; each ends in its
+            SHA-256 before the suffix.
 
         Raises:
           OSError: if it cannot be written; those before it stay.
         """
         before = self._files()
         number = 1 + (before[-1][0] if before else 0)
-        text = json.dumps(progress).encode()
+        text = json.dumps({"needs": list(needs), "progress": progress}).encode()
         beside = self.folder / PART
         try:
             with beside.open("wb") as file:
@@ -52,56 +66,68 @@ class Snapshots:
                 np.savez(file, **content)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self.folder / f"training-{number:06d}-{_sha256(beside)}.npz")
+            beside.replace(self.folder / f"training-{number:06d}-{sha256_of(beside)}.npz")
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
         _sync(self.folder)
-        for _, path in self._files()[:-KEPT]:
+        self._needs[number] = list(needs)
+        for old, path in self._files()[:-KEPT]:
             path.unlink()
+            self._needs.pop(old, None)
 
     def newest(
         self, tell: Callable[[str], None]
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Returns progress and arrays of the newest snapshot that is whole, or None.
 
+        Those that are not are removed.
+
         Args:
           tell: called with a line for each one that is damaged.
         """
-        for _, path in reversed(self._files()):
-            found = _read(path)
-            if found is not None:
-                return found
-            tell(f"{path}: damaged, its content is not what was written; going on from before it")
-        return None
+        newest = None
+        for number, path in reversed(self._files()):
+            try:
+                progress, arrays, self._needs[number] = self._read(path)
+            except ValueError as error:
+                tell(f"{error}: damaged, its content is not what was written; it is passed over")
+                path.unlink()
+                continue
+            newest = newest or (progress, arrays)
+        return newest
 
     def clear(self) -> None:
         """Removes all of them."""
         for _, path in self._files():
             path.unlink()
+        self.folder.joinpath(PART).unlink(missing_ok=True)
+        self._needs.clear()
+
+    def _read(self, path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray], list[str]]:
+        """Returns progress, arrays and needs; raises ValueError with the path that is damaged."""
+        if not carries_digest(path):
+            raise ValueError(path)
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                arrays = dict(kept)
+            text = json.loads(arrays.pop(_PROGRESS).tobytes())
+            progress, needs = text["progress"], text["needs"]
+        except (ValueError, KeyError, zipfile.BadZipFile):
+            raise ValueError(path) from None
+        for name in needs:
+            if not carries_digest(self.folder / name):
+                raise ValueError(self.folder / name)
+        return progress, arrays, needs
 
     def _files(self) -> list[tuple[int, pathlib.Path]]:
         found = ((_NAME.fullmatch(path.name), path) for path in self.folder.glob("training-*.npz"))
         return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    match = _NAME.fullmatch(path.name)
-    content = path.read_bytes()
-    if match is None or hashlib.sha256(content).hexdigest() != match[2]:
-        return None
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-            arrays = dict(kept)
-        progress = json.loads(arrays.pop(_PROGRESS).tobytes())
-    except (ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    return progress, arrays
-
-
-def _sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def carries_digest(path: pathlib.Path) -> bool:
+    """Returns whether a file is there whose name ends in the SHA-256 of its content."""
+    return path.is_file() and path.stem.endswith(f"-{sha256_of(path)}")
 
 
 def _sync(folder: pathlib.Path) -> None:

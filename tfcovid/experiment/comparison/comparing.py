@@ -35,7 +35,6 @@ from tfcovid.experiment.comparison.folder import (
 from tfcovid.experiment.comparison.frozen_features import (
     System,
     features_of,
-    file_digest,
     read_systems,
     refuse_seen_images,
 )
@@ -49,7 +48,7 @@ from tfcovid.report.compare_page import write_comparison
 from tfcovid.report.compare_tables import difference_table, figure_table
 from tfcovid.report.compare_terminal import print_comparison
 from tfcovid.training import run_record, runtime
-from tfcovid.whole_file import write_text_whole
+from tfcovid.whole_file import sha256_of, write_text_whole
 
 
 def run_comparison(
@@ -140,7 +139,7 @@ def write_split(folder: ComparisonFolder, comparison: CompareConfig, pool: Pool)
 
 def describe_preset(name: str) -> dict[str, str]:
     """Returns what compare.json says of a published method: its name, what it is, its preset."""
-    digest = file_digest(SYSTEMS_FOLDER / f"{name}.cfg")
+    digest = sha256_of(SYSTEMS_FOLDER / f"{name}.cfg")
     return {"name": name, "about": preset_about(name), "sha256": digest}
 
 

@@ -27,7 +27,7 @@ from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import feature_model, weightless_features
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
-from tfcovid.whole_file import whole_file
+from tfcovid.whole_file import sha256_of, whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def of_weights(name: str, path: pathlib.Path, config: Config) -> System:
     return System(
         name=name,
         path=path,
-        digest=file_digest(path),
+        digest=sha256_of(path),
         about=f"{contract.architecture}, converted from checkpoint {contract.source_sha256[:12]}",
         architecture=contract.architecture,
         preprocessing=preprocessing,
@@ -125,7 +125,7 @@ def of_run(name: str, folder: pathlib.Path, config: Config) -> System:
     return System(
         name=name,
         path=folder,
-        digest=file_digest(run.best_model),
+        digest=sha256_of(run.best_model),
         about=f"{asked['model']['backbone']}, the best model of a run for {asked['data']['task']}",
         architecture=asked["model"]["backbone"],
         preprocessing=dataclasses.replace(
@@ -134,12 +134,6 @@ def of_run(name: str, folder: pathlib.Path, config: Config) -> System:
         build=build,
         load=load,
     )
-
-
-def file_digest(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file, lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_seen_images(system: System, pool: Pool) -> None:

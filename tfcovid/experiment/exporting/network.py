@@ -19,6 +19,7 @@ from tfcovid.exports.parity import Classify
 from tfcovid.models.classifier import as_float32
 from tfcovid.serving.exported import ExportedClassifier
 from tfcovid.training import run_record
+from tfcovid.whole_file import sha256_of
 
 BATCH_SIZE = 16
 
@@ -101,8 +102,7 @@ def load_network(run: FinishedRun) -> Network:
 def digest_of(path: pathlib.Path) -> str:
     """Returns the SHA-256 of a file, or of the names and contents of all files in a folder."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     digest = hashlib.sha256()
     for inside in files_in(path):
         digest.update(f"{inside.relative_to(path).as_posix()}\n{digest_of(inside)}\n".encode())
