@@ -58,8 +58,13 @@ def small_data(tmp_path_factory):
     return folder
 
 
-def train_here(*arguments):
-    """Trains in this process, which spares the start-up; returns what the terminal showed."""
+def train_here(*arguments, keeping=None):
+    """Trains in this process, which spares the start-up; returns what the terminal showed.
+
+    Args:
+      *arguments: of the command line.
+      keeping: how the run is kept safe; by default as without its flags.
+    """
     import keras
 
     from flags import parse
@@ -70,7 +75,7 @@ def train_here(*arguments):
     policy = keras.config.dtype_policy()
     try:
         with contextlib.redirect_stdout(io.StringIO()) as shown:
-            run(config)
+            run(config, keeping)
     finally:
         keras.config.set_dtype_policy(policy)  # a run sets its own, for the whole process
     return shown.getvalue()

@@ -216,7 +216,7 @@ def run_controls(
         fitted = fit_controls(
             model, dataset, preprocessing, seed=config.run.seed, progress=progress
         )
-    folder.controls.mkdir()
+    folder.controls.mkdir(exist_ok=True)  # what a kill left is written over
     fitted.save(folder.probes)
     table = decide_controls(
         fitted,

@@ -197,7 +197,7 @@ def run_phase(
                 verbose=0,
                 shuffle=False,  # the stream has its own order
                 callbacks=[
-                    PutBack(kept.variables if kept is not None else None),
+                    PutBack(kept),
                     bar,
                     StopOnNonFiniteLoss(),
                     *remembering.values(),

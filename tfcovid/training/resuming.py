@@ -110,21 +110,23 @@ class PutBack(keras.callbacks.Callback):
     """Sets the variables of a snapshot once the first epoch has begun.
 
     Not before: `fit` sets the metrics back at the beginning of each epoch, and what they had summed
-    up inside this one has to stay.
+    up inside this one has to stay. One that was taken between epochs has the sums of the last one.
 
     Args:
-      values: of the variables; None does nothing.
+      kept: the snapshot; None does nothing.
     """
 
-    def __init__(self, values: list[np.ndarray] | None):
+    def __init__(self, kept: Kept | None):
         super().__init__()
-        self.values = values
+        self.kept = kept
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets them, the first time."""
-        if self.values is not None:
-            put_back(self.model, self.values)
-            self.values = None
+        if self.kept is not None:
+            put_back(self.model, self.kept.variables)
+            if not self.kept.place.batch:
+                self.model.reset_metrics()
+            self.kept = None
 
 
 class Keeper(keras.callbacks.Callback):

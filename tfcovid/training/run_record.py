@@ -64,9 +64,10 @@ class RunFolder:
     def refuse_if_used(self) -> None:
         """Raises ValueError if the folder already holds something."""
         if self.path.is_dir() and any(self.path.iterdir()):
+            begun = "; a run was begun there: --resume goes on with it" * self.config.is_file()
             raise ValueError(
                 f"--workdir={self.path}: expected a new or empty folder, found one that holds "
-                "files; name another one, or leave --workdir out"
+                f"files; name another one, or leave --workdir out{begun}"
             )
         for place in (self.path, *self.path.parents):
             if place.exists():

@@ -46,7 +46,7 @@ def run_controls(
         probes = fit_controls(
             model, dataset, preprocessing, seed=config.run.seed, progress=progress
         )
-    folder.controls.mkdir()
+    folder.controls.mkdir(exist_ok=True)  # what a kill left is written over
     save_probes(probes, folder.probes)
     table = score_controls(
         probes,
