@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfcovid.metrics.heat_shares import heat_share_entries
+from tfcovid.metrics.heat_shares import heat_share_entries, outside_notes
 
 CLASSES = ("A", "B")
 
@@ -43,3 +43,16 @@ def test_the_interval_counts_patients_not_images():
     np.testing.assert_allclose(widths[0], widths[1], rtol=0.05)
     expected = 2 * 1.96 * of_patient.std() / np.sqrt(40)
     np.testing.assert_allclose(widths[0], expected, rtol=0.1)
+
+
+def test_a_class_is_noted_only_if_its_whole_interval_is_below_the_box():
+    def heat(low, high):
+        return {
+            "box_share_of_image": 0.61,
+            "per_class": {"A": {"share": 0.5}, "B": {"share": None}},
+            "intervals": {"A": {"low": low, "high": high}},
+        }
+
+    (note,) = outside_notes(heat(0.4, 0.6))
+    assert "Evidence for A" in note and "0.50 (0.40-0.60)" in note and "0.61 of the image" in note
+    assert outside_notes(heat(0.4, 0.62)) == []

@@ -54,6 +54,12 @@ def test_patients_are_counted_once_and_what_is_unknown_is_a_share():
     assert "x (2 images)" in found["Data"] and "unknown (1 images)" in found["Data"]
 
 
+def test_drawn_phantoms_are_called_so_and_no_patients():
+    found = card(data="synthetic")
+    assert "drawn phantoms, no patients" in found["Data"] and "no use on X-rays" in found["Data"]
+    assert found["Participants"].startswith("none; invented: 3 patients")
+
+
 def test_the_partition_names_how_it_was_made():
     assert "made by patient" in card()["Partition"]
     assert "train 2 images of 1 patient, validation" in card()["Partition"]

@@ -1,7 +1,7 @@
 """Heat maps of a run: how much of them lies on the lungs, and pictures of some."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import LUNG_BOX, Preprocessing
 from tfcovid.explain.class_activation import class_heat_maps, feature_maps, has_heat_maps
 from tfcovid.explain.lung_share import box_mask, heat_inside
-from tfcovid.metrics.heat_shares import heat_share_entries
+from tfcovid.metrics.heat_shares import heat_share_entries, outside_notes
 
 BATCH = 32
 BOX = dataclasses.astuple(LUNG_BOX)
@@ -138,3 +138,8 @@ def heat_metrics(
         "intervals": intervals,
     }
     return {"heat": entry}
+
+
+def heat_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Returns what the metrics' heat maps give reason to doubt; nothing without heat maps."""
+    return outside_notes(metrics["heat"]) if "heat" in metrics else []

@@ -28,7 +28,7 @@ from tfcovid.experiment.controls.scores import (
 )
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
-from tfcovid.experiment.heat import heat_metrics
+from tfcovid.experiment.heat import heat_metrics, heat_notes
 from tfcovid.experiment.inputs import split_dataset
 from tfcovid.metrics.decision import DecisionRule, positive_class
 from tfcovid.metrics.finding_rule import FindingRule
@@ -136,7 +136,7 @@ def metrics_of(
     few = few_patient_notes(metrics)
     if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
         few.append(MORE_PATIENTS)
-    metrics["notes"] = [*notes, *left_out_notes(config), *few]
+    metrics["notes"] = [*notes, *left_out_notes(config), *few, *heat_notes(metrics)]
     return metrics
 
 

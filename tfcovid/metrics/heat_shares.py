@@ -1,6 +1,6 @@
 """The mean share of heat inside the lungs' box of each class's images, with an interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,22 @@ def heat_share_entries(
         if patients > 1:
             intervals[name] = _interval(values, behind, seed)
     return entries, intervals
+
+
+def outside_notes(heat: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each class whose heat lies less in the box than if it lay everywhere.
+
+    Args:
+      heat: the entry of metrics.json, with `per_class`, `intervals` and `box_share_of_image`.
+    """
+    box = heat["box_share_of_image"]
+    return [
+        f"Evidence for {name} lies less in the lungs' box than chance puts it there: "
+        f"{heat['per_class'][name]['share']:.2f} ({found['low']:.2f}-{found['high']:.2f}) of its "
+        f"heat, and the box is {box:.2f} of the image."
+        for name, found in heat["intervals"].items()
+        if found["high"] < box
+    ]
 
 
 def _interval(values: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Any]:

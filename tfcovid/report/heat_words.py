@@ -11,8 +11,12 @@ MEANING = (
     "A heat map shows where on the image the evidence for a class lies, as coarsely as the feature "
     "map that it is drawn from, 14 by 14 places at 224 px in most networks; not what the evidence "
     "is, nor whether it is right. A share at the box's own share of the image is what a map that "
-    "is the same everywhere has: the network prefers the lungs no more than chance. A larger share "
-    "is no proof that it reads disease, because the box also holds heart, spine and tubes."
+    "is the same everywhere has: the network prefers the lungs no more than chance; below it the "
+    "evidence is rather elsewhere. A larger share is no proof that it reads disease: the box also "
+    "holds heart, spine and tubes, and some architectures smear heat. What the method says of a "
+    "network that never saw the lungs is told by a run with --view=border_only. Each map is scaled "
+    "to its own largest value, so that colours tell places apart and not images; a share is the "
+    "mean over those images of the class, whatever was decided, that have any heat."
 )
 
 

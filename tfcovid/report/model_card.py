@@ -39,7 +39,7 @@ def model_card(
         "Purpose": f"Research: telling {_listed(metrics['classes'])} apart on one chest X-ray. Not "
         "for diagnosis, triage or treatment.",
         "Data": _data(manifest, asked),
-        "Participants": _participants(manifest),
+        "Participants": _invented(asked) + _participants(manifest),
         "Eligibility": f"{counted(len(manifest), 'image')} used, {counted(len(rejected), 'image')} "
         "listed and not used, each with its reason in rejected.csv.",
         "Reference standard": f"the labels of the data set; how they were made is {NOT_KNOWN}.",
@@ -75,7 +75,13 @@ def _weights(asked: Mapping[str, Any]) -> str:
 def _data(manifest: pd.DataFrame, asked: Mapping[str, Any]) -> str:
     sources = manifest["source"].fillna("unknown").value_counts()
     named = _listed(f"{source} ({count:,} images)" for source, count in sources.items())
+    if asked["data"] == "synthetic":
+        return f"drawn phantoms, no patients: {named}. A model of them is of no use on X-rays."
     return f"{asked['data']}: {named}. Where and when they were taken is {NOT_KNOWN}."
+
+
+def _invented(asked: Mapping[str, Any]) -> str:
+    return "none; invented: " if asked["data"] == "synthetic" else ""
 
 
 def _participants(manifest: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from tfcovid.experiment.controls.fitting import left_out_notes
 from tfcovid.experiment.controls.scores import IDENTITY
 from tfcovid.experiment.findings.controls import control_entries
 from tfcovid.experiment.heads import known_shares
-from tfcovid.experiment.heat import heat_metrics
+from tfcovid.experiment.heat import heat_metrics, heat_notes
 from tfcovid.experiment.scoring import Predicted
 from tfcovid.metrics.calibration import log_loss
 from tfcovid.metrics.finding_decision import ChosenFindings, choose_finding_rule
@@ -150,7 +150,8 @@ def metrics_of(
     few = finding_notes(metrics)
     if few and config.data.manifest is None and config.data.split is choices.Split.PATIENT:
         few.append(MORE_PATIENTS)
-    return metrics | {"notes": [*notes, *left_out_notes(config), *few]}
+    doubts = [*few, *heat_notes(metrics)]
+    return metrics | {"notes": [*notes, *left_out_notes(config), *doubts]}
 
 
 def calibration_losses(
