@@ -1,0 +1,187 @@
+"""Kills a training at random moments, goes on with it, and compares all that it leaves.
+
+    python -m benchmarks.kills --precisions=float32,mixed_bfloat16,mixed_float16 --runs=5 --kills=5
+
+For each precision one run is left alone. Then come --runs others, each killed by SIGKILL up to
+--kills times, at a moment drawn evenly over the length of the whole run, and gone on with by
+--resume until it ends. After them come one run whose newest snapshot gets a flipped byte, and one
+whose disk is full when a snapshot is written (a limit on the size of its files).
+Prints where each kill fell, whether SHA-256 of weights, predictions.csv, metrics.json, history.csv
+and decision.json equal those of the run left alone, and ends with exit code 1 where any does not.
+"""
+
+import hashlib
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+import rich.table
+from absl import app
+from absl import flags as absl_flags
+
+from tfcovid.console import open_console, say
+from tfcovid.experiment.resumed import LOCK
+
+PRECISIONS = absl_flags.DEFINE_list("precisions", ["float32"], "Values of --precision.")
+RUNS = absl_flags.DEFINE_integer("runs", 5, "Runs that are killed, of each precision.")
+KILLS = absl_flags.DEFINE_integer("kills", 5, "At most so many kills a run.")
+SEED = absl_flags.DEFINE_integer("seed", 0, "Of the moments.")
+EPOCHS = absl_flags.DEFINE_integer("epochs", 10, "At most so many; --patience=1 may end it before.")
+
+FILES = ("predictions.csv", "metrics.json", "history.csv", "decision.json")
+FULL_DISK_BYTES = 200_000  # less than a snapshot, more than any file before the first
+
+
+def command(workdir, precision):
+    """Returns the command of a small run that is worth killing."""
+    return [
+        *(sys.executable, "-m", "tfcovid.train", "--backbone=tiny", "--image_size=32"),
+        *(
+            f"--epochs={EPOCHS.value}",
+            "--patience=1",
+            "--batch_size=32",
+            f"--precision={precision}",
+        ),
+        *("--learning_rate=0.03", "--controls=none", "--snapshot_minutes=0.002", "--resume"),
+        f"--workdir={workdir}",
+    ]
+
+
+def start(workdir, precision, **how):
+    """Starts the command."""
+    return subprocess.Popen(
+        command(workdir, precision), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how
+    )
+
+
+def finish(workdir, precision):
+    """Runs to the end.
+
+    Raises:
+      RuntimeError: if the command fails.
+    """
+    process = start(workdir, precision)
+    shown, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}\n{shown.decode()}")
+
+
+def fingerprint(workdir):
+    """Returns the SHA-256 of what a run leaves, by name."""
+    found = {name: hashlib.sha256((workdir / name).read_bytes()).hexdigest() for name in FILES}
+    with zipfile.ZipFile(workdir / "checkpoints" / "model.keras") as archive:
+        weights = archive.read("model.weights.h5")
+    return {**found, "weights": hashlib.sha256(weights).hexdigest()}
+
+
+def newest_snapshot(workdir):
+    """Returns the newest snapshot's path, or None."""
+    return max((workdir / "checkpoints").glob("training-*"), default=None)
+
+
+def stage(workdir):
+    """Returns where a run is, by its files."""
+    if (workdir / "finished.json").is_file():
+        return "over"
+    if (workdir / "checkpoints" / ".part-training.npz").exists():
+        return "writing a snapshot"
+    if (workdir / "checkpoints" / "trained.json").is_file():
+        return "exporting" if (workdir / "metrics.json").is_file() else "scoring"
+    snapshot = newest_snapshot(workdir)
+    return f"training, {snapshot.name[:15]}" if snapshot else "before the first snapshot"
+
+
+def kill_at(workdir, precision, after_s):
+    """Kills the command so long after it took its folder; returns where, or None if it ended."""
+    began_s = time.time()
+    process, lock = start(workdir, precision), workdir / LOCK
+    while process.poll() is None and not (lock.is_file() and lock.stat().st_mtime >= began_s):
+        time.sleep(0.01)
+    end_s = time.monotonic() + after_s
+    while process.poll() is None and time.monotonic() < end_s:
+        time.sleep(0.005)
+    if process.poll() is not None:
+        return None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return stage(workdir) if process.returncode == -signal.SIGKILL else None
+
+
+def killed(workdir, precision, rng, length_s):
+    """Kills a run again and again, and ends it; returns where the kills fell."""
+    places = []
+    for _ in range(KILLS.value):
+        place = kill_at(workdir, precision, rng.uniform(0, length_s))
+        if place is None:
+            break
+        places.append(place)
+    finish(workdir, precision)
+    return places
+
+
+def with_a_flipped_byte(workdir, precision, rng, length_s):
+    """Damages the newest snapshot of a run that was killed in its training."""
+    while True:
+        shutil.rmtree(workdir, ignore_errors=True)
+        place = kill_at(workdir, precision, rng.uniform(0.1, 0.6) * length_s)
+        snapshot = newest_snapshot(workdir)
+        if place and place.startswith("training") and snapshot is not None:
+            break
+    content = bytearray(snapshot.read_bytes())
+    content[rng.randrange(len(content))] ^= 1
+    snapshot.write_bytes(content)
+    finish(workdir, precision)
+    return [f"{place}, its newest snapshot damaged"]
+
+
+def with_a_full_disk(workdir, precision, rng, length_s):
+    """Lets a run meet a full disk when it writes a snapshot."""
+    del rng, length_s
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_DISK_BYTES, FULL_DISK_BYTES))
+
+    process = start(workdir, precision, preexec_fn=limit)
+    shown, _ = process.communicate()
+    (error,) = [line for line in shown.decode().splitlines() if line.startswith("error:")]
+    finish(workdir, precision)
+    return [f"exit code {process.returncode}, {error}"]
+
+
+def main(_: list[str]) -> int:
+    """Prints the table."""
+    console, rng = open_console(), random.Random(SEED.value)
+    table = rich.table.Table("precision", "run", "what fell where", "equal")
+    all_equal = True
+    ways = [("killed", killed)] * RUNS.value
+    ways += [("flipped byte", with_a_flipped_byte), ("full disk", with_a_full_disk)]
+    for precision in PRECISIONS.value:
+        with tempfile.TemporaryDirectory() as name:
+            alone, cut = pathlib.Path(name) / "alone", pathlib.Path(name) / "cut"
+            began_s = time.monotonic()
+            finish(alone, precision)
+            begin_s = (alone / LOCK).stat().st_mtime
+            length_s = (alone / "finished.json").stat().st_mtime - begin_s
+            expected = fingerprint(alone)
+            epochs = (alone / "history.csv").read_text().count("\n") - 1
+            say(console, f"{precision}: {epochs} epochs, {time.monotonic() - began_s:.0f} s")
+            for kind, way in ways:
+                shutil.rmtree(cut, ignore_errors=True)
+                places = way(cut, precision, rng, length_s)
+                equal = fingerprint(cut) == expected
+                all_equal = all_equal and equal
+                say(console, f"  {kind}: {'; '.join(places)}: {'equal' if equal else 'UNLIKE'}")
+                table.add_row(precision, kind, "; ".join(places), "yes" if equal else "NO")
+    console.print(table)
+    return 0 if all_equal else 1
+
+
+if __name__ == "__main__":
+    app.run(main)
