@@ -33,7 +33,7 @@ PRECISIONS = absl_flags.DEFINE_list("precisions", ["float32"], "Values of --prec
 RUNS = absl_flags.DEFINE_integer("runs", 5, "Runs that are killed, of each precision.")
 KILLS = absl_flags.DEFINE_integer("kills", 5, "At most so many kills a run.")
 SEED = absl_flags.DEFINE_integer("seed", 0, "Of the moments.")
-EPOCHS = absl_flags.DEFINE_integer("epochs", 10, "At most so many; --patience=1 may end it before.")
+EPOCHS = absl_flags.DEFINE_integer("epochs", 8, "At most so many; --patience=1 may end it before.")
 
 FILES = ("predictions.csv", "metrics.json", "history.csv", "decision.json")
 FULL_DISK_BYTES = 200_000  # less than a snapshot, more than any file before the first
@@ -49,7 +49,7 @@ def command(workdir, precision):
             "--batch_size=32",
             f"--precision={precision}",
         ),
-        *("--learning_rate=0.03", "--controls=none", "--snapshot_minutes=0.002", "--resume"),
+        *("--learning_rate=0.01", "--controls=none", "--snapshot_minutes=0.002", "--resume"),
         f"--workdir={workdir}",
     ]
 

@@ -11,7 +11,10 @@ SEED = absl_flags.DEFINE_integer(
     "seed", _DEFAULTS.seed, "Seed of the split, the initial weights, the order and augmentation."
 )
 WORKDIR = absl_flags.DEFINE_string(
-    "workdir", None, "The run's folder, new or empty (default: runs/<UTC time>-<task>-<loss>)."
+    "workdir",
+    None,
+    "The run's folder: of a command that makes one new or empty (default: "
+    "runs/<UTC time>-<task>-<loss>), of one that scores or exports it that of a finished run.",
 )
 CONTROLS = absl_flags.DEFINE_enum_class(
     "controls",

@@ -80,7 +80,9 @@ def test_bad_files_are_rejected_with_the_reason(tmp_path):
     reasons = dict(zip(rejected["image"], rejected["reason"], strict=True))
     assert reasons["absent.png"].startswith("cannot be read (No such file")
     assert reasons["empty.png"] == "empty file (0 bytes)"
-    assert reasons["text.png"] == "not an image in one of the formats JPEG, PNG, GIF"
+    assert reasons["text.png"] == (
+        "not an image in one of the formats JPEG, PNG, GIF, nor a DICOM file"
+    )
     assert reasons["cut.png"].startswith("damaged or cut off")
     assert reasons["cut.jpg"].startswith("damaged or cut off")
     assert reasons["tiff.png"].startswith("not an image in one of the formats")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.report import examples
 from tfcovid.report.html import write_report
@@ -52,6 +53,29 @@ def test_patients_are_counted_once_and_what_is_unknown_is_a_share():
     assert "sex F 1, M 1" in found["Participants"]
     assert "patient id 25%, sex 25%, age 25%, view 50%" in found["Missing data"]
     assert "x (2 images)" in found["Data"] and "unknown (1 images)" in found["Data"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        ({"thresholds": {}, "weights": None, "rule": "largest"}, "the most probable class."),
+        (
+            {"thresholds": {"COVID-19": 0.2567}, "weights": None, "rule": "threshold"},
+            "COVID-19 from a probability of 0.257 on, else the likeliest of the others.",
+        ),
+        (
+            {"thresholds": {}, "weights": {"A": 0.5, "B": 12.0}, "rule": "in proportion"},
+            "in proportion; each probability is multiplied by a factor first: A 0.5, B 12.",
+        ),
+        ({"outputs": {}, "thresholds": {}}, "each finding from its own threshold on."),
+        ({"rule": "of folds"}, "each fold's by its own network's rule, which its page tells."),
+    ],
+)
+def test_the_rule_that_decides_is_told_as_it_is_applied(decision, words):
+    whole = examples.report_inputs()["decision"]
+    whole = {key: whole[key] for key in ("how", "chosen_on")} | decision
+    found = model_card(examples.metrics(), people(), examples.rejected(), ASKED, whole)
+    assert found["Decision"] == words
 
 
 def test_drawn_phantoms_are_called_so_and_no_patients():

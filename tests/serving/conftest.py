@@ -18,7 +18,12 @@ from tfcovid.serving.server import http_server, listening_socket
 from tfcovid.serving.service import Service
 
 PREDICT = "/v1/models/tfcovid:predict"
-CARD = {"task": "multiclass", "card": {"Purpose": "Research."}, "share": 0.5, "notes": []}
+CARD = {
+    "task": "multiclass",
+    "card": {"Purpose": "Research.", "Decision": "the 7th rule."},
+    "share": 0.5,
+    "notes": [],
+}
 
 
 def png(seed=0, *, height=40, width=50):

@@ -70,6 +70,11 @@ def test_a_bad_file_is_refused_with_its_reason(client, name):
     assert client.post(CLASSIFY, content=PICTURE).status_code == 200
 
 
+def test_half_a_character_that_is_told_again_is_400_and_no_fault(client):
+    answer = client.post(PREDICT, content=b'{"signature_name": "\\ud800", "instances": [1]}')
+    assert answer.status_code == 400 and 'signature name: "?" not found' in answer.json()["error"]
+
+
 def test_a_bad_file_does_not_spoil_those_that_share_its_call(servable):
     cut = png()[:200]
     with client_of(servable, max_batch_size=4, batch_timeout_s=5.0) as client:

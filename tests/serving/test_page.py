@@ -77,6 +77,10 @@ def test_a_file_gets_its_probabilities_decision_and_heat_map(page, tmp_path, mod
     for (_, written), prob in zip(bars, probs, strict=True):
         assert float(written.strip("<>% ")) == pytest.approx(100 * prob, abs=0.11)
     assert page.evaluate(text("decision")) == outputs["decision"].numpy()[0].decode()
+    why = page.evaluate(text("why"))
+    assert "rule that was fixed on validation: the 7th rule." in why
+    decided = labels.index(page.evaluate(text("decision")))
+    assert ("Not the most probable class." in why) == (probs[decided] < probs.max())
     page.wait(f"{HEAT}.complete && {HEAT}.naturalWidth === 32")
     assert page.evaluate("document.getElementById('picture').naturalWidth") == 32
     said = page.evaluate(text("status"))
@@ -208,7 +212,7 @@ def test_every_control_has_a_name_for_those_who_do_not_see_it(page, tmp_path):
 def test_the_card_of_the_model_is_shown(page):
     page.evaluate("document.querySelector('details').open = true")
     card = page.evaluate("document.getElementById('card').innerText")
-    said = "purpose research. task multiclass share 0.500 notes"
+    said = "purpose research. decision the 7th rule. task multiclass share 0.500 notes"
     assert " ".join(card.lower().split()) == said
 
 

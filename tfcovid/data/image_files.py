@@ -194,4 +194,4 @@ def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int,
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         if content.startswith(SIGNATURES):
             return "damaged or cut off: the header of the image is not whole"
-        return f"not an image in one of the formats {', '.join(FORMATS)}"
+        return f"not an image in one of the formats {', '.join(FORMATS)}, nor a DICOM file"

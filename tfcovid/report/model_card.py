@@ -49,11 +49,27 @@ def model_card(
         "Training": _training(asked),
         "Probabilities and threshold": f"{decision['how']}, on {decision['chosen_on']['split']} "
         "only, before the test split was scored.",
+        "Decision": _decision(decision),
         "Performance": next(words(metrics) for key, words in PERFORMANCE.items() if key in metrics),
         "Missing data": _missing(manifest),
         "External test": "none in this report; tfcovid.evaluate --data_dir=ANOTHER makes one.",
         "Ethics, registration, funding": NOT_KNOWN + ".",
     }
+
+
+def _decision(decision: Mapping[str, Any]) -> str:
+    """Returns the rule, as it is applied to an image's probabilities."""
+    if "outputs" in decision:
+        return "each finding from its own threshold on."
+    if "thresholds" not in decision:
+        return "each fold's by its own network's rule, which its page tells."
+    if decision["thresholds"]:
+        ((name, threshold),) = decision["thresholds"].items()
+        return f"{name} from a probability of {threshold:.3g} on, else the likeliest of the others."
+    if decision["weights"] is None:
+        return "the most probable class."
+    factors = _listed(f"{name} {factor:.3g}" for name, factor in decision["weights"].items())
+    return f"{decision['rule']}; each probability is multiplied by a factor first: {factors}."
 
 
 def _training(asked: Mapping[str, Any]) -> str:

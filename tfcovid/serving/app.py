@@ -126,5 +126,9 @@ async def _fail(_: Request, __: Exception) -> Response:
 
 
 def _error(status: int, message: str, headers: dict[str, str]) -> Response:
-    """Returns `{"error": message}`, as TensorFlow Serving answers."""
-    return JSONResponse({"error": " ".join(message.split())}, status, headers)
+    """Returns `{"error": message}`, as TensorFlow Serving answers.
+
+    What a client sent and is told again may have half a character, which no JSON can carry.
+    """
+    whole = message.encode("utf-8", "replace").decode("utf-8")
+    return JSONResponse({"error": " ".join(whole.split())}, status, headers)

@@ -193,7 +193,7 @@ function showFound(entry, found) {
   element("file").textContent = entry.file.name;
   const decided = found.classes.find((one) => one.name === found.decision);
   const largest = Math.max(...found.classes.map((one) => one.probability));
-  element("why").hidden = !decided || decided.probability === largest;
+  element("why").textContent = ruleInWords(!decided || decided.probability === largest);
   element("lungs").hidden = found.lungs_found !== false;
   element("picture").src = found.picture;
   element("picture").alt = found.explained
@@ -203,6 +203,12 @@ function showFound(entry, found) {
   const box = element("classes");
   box.replaceChildren(box.firstElementChild, ...found.classes.map((_, i) => bar(entry, i)));
   showHeat(entry);
+}
+
+function ruleInWords(mostProbable) {
+  const rule = about?.card?.card?.Decision;
+  const unlike = mostProbable ? "" : "Not the most probable class. ";
+  return rule ? `${unlike}Decided by the rule that was fixed on validation: ${rule}` : unlike;
 }
 
 function mostSpokenFor({ classes, decision }) {
