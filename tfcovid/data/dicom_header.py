@@ -189,7 +189,7 @@ def read_pixel_elements(content: bytes, max_pixels: int) -> Any:
 
 
 def _check_size(dataset: Any, max_pixels: int) -> None:
-    """Raises ValueError if there are too many pixels, or less than one."""
+    """Raises ValueError if there are too many pixels, less than one, or several pictures."""
     width, height = int(dataset.Columns), int(dataset.Rows)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if min(width, height, frames) < 1:
@@ -199,6 +199,8 @@ def _check_size(dataset: Any, max_pixels: int) -> None:
         raise UnusableDicomError(
             f"too large: {width} by {height}{many} is more than {max_pixels} pixels"
         )
+    if frames > 1:
+        raise UnusableDicomError(f"{frames} frames: expected one film")
 
 
 def _check_kind(dataset: Any) -> None:

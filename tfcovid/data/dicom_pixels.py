@@ -28,7 +28,7 @@ def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
 
     Stored values go through the modality LUT or rescale, then through the first VOI LUT, else the
     first window, else nothing, then linearly to 8 bits; MONOCHROME1 is inverted. Colour becomes
-    Rec. 601 luma. Of several frames the first counts. Overlays are not drawn.
+    Rec. 601 luma. Overlays are not drawn.
 
     Without VOI LUT and window the full scale is the stored range, never the range of the values
     in this picture: stretched to its own minimum and maximum, a pale film would look like a dark
@@ -39,7 +39,7 @@ def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
 
     Args:
       content: the whole file.
-      max_pixels: the largest width × height × frames.
+      max_pixels: the largest width × height.
 
     Returns:
       A PNG file, 8-bit gray, of the same width and height, without any text in it.
@@ -59,7 +59,7 @@ def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
 
 
 def _picture(dataset: Any) -> Image.Image:
-    """Returns the first frame in 8-bit gray."""
+    """Returns the picture in 8-bit gray."""
     from pydicom.pixels import pixel_array
 
     _check_stream_size(dataset)
