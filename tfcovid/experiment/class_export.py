@@ -60,12 +60,23 @@ def decision_of(rule: DecisionRule) -> dict[str, Any]:
     """Returns what turns probabilities into a decision, for who has only the probabilities.
 
     Returns:
+      rule: what follows, in words.
       threshold: from this probability on the class `positive` is decided, and below it the largest
       of the others; None lets the largest of all decide, after they are multiplied by weights, one
       a class, where these are not None. Compared in float32.
     """
     weights = None if rule.weights is None else dict(zip(rule.classes, rule.weights, strict=True))
-    return {"positive": rule.positive, "threshold": rule.threshold, "weights": weights}
+    words = "the class of the largest probability"
+    if rule.weights is not None:
+        words = "the class of the largest product of its probability and its weight"
+    if rule.threshold is not None:
+        words = f"{rule.positive} from the threshold on, else {words} among the others"
+    return {
+        "rule": words,
+        "positive": rule.positive,
+        "threshold": rule.threshold,
+        "weights": weights,
+    }
 
 
 def _decided(rule: DecisionRule, probs: np.ndarray, task_labels: TaskLabels) -> list[str]:
