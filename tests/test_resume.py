@@ -146,6 +146,21 @@ def test_other_images_are_refused(kept_run, monkeypatch):
         manifest.write_text(before)
 
 
+def test_a_run_killed_while_it_made_its_folder_begins_and_another_folder_is_refused(
+    small_data, tmp_path
+):
+    asked = (f"--data_dir={small_data}", *SMALL, "--epochs=1", NO_CONTROLS)
+    young, other = tmp_path / "young", tmp_path / "other"
+    for folder in (young, other):
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / ".part-flags.cfg").write_text("--see")
+    (other / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="expected a new or empty folder"):
+        train_here(*asked, f"--workdir={other}", keeping=EVERY_STEP)
+    train_here(*asked, f"--workdir={young}", keeping=EVERY_STEP)
+    assert (young / "finished.json").is_file() and not (young / ".part-flags.cfg").exists()
+
+
 def test_two_processes_are_not_at_work_on_one_run(kept_run):
     workdir, asked = kept_run
     with alone_in(workdir), pytest.raises(ValueError, match="another process is at work"):

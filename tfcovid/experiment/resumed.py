@@ -17,16 +17,29 @@ from tfcovid.training import run_record
 from tfcovid.training.run_record import RunFolder
 
 LOCK = ".lock"
+FIRST_FILES = {LOCK, "checkpoints", "flags.cfg", ".part-flags.cfg", ".part-config.json"}
+"""What a run makes before it has written what is asked of it."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 def is_begun(path: pathlib.Path) -> bool:
-    """Returns whether a folder holds a run that has written what was asked of it."""
-    return RunFolder(path).config.is_file()
+    """Returns whether a folder holds a run, be it one that was killed while it made the folder."""
+    folder = RunFolder(path)
+    if folder.config.is_file():
+        return True
+    found = {inside.name for inside in path.iterdir()} if path.is_dir() else set()
+    checkpoints = folder.best_model.parent
+    trained = checkpoints.is_dir() and any(checkpoints.iterdir())
+    return "checkpoints" in found and found <= FIRST_FILES and not trained
 
 
 def refuse_other(config: Config, folder: RunFolder) -> None:
-    """Raises ValueError if a folder's run was begun with other flags; the message names them."""
+    """Raises ValueError if a folder's run was begun with other flags; the message names them.
+
+    One that was killed before it wrote its flags takes any.
+    """
+    if not folder.config.is_file():
+        return
     before = flat(config_json.from_dict(run_record.read_json(folder.config)))
     now = flat(config)
     other = [name for name, value in now.items() if name != "workdir" and before[name] != value]
