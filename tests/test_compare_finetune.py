@@ -174,7 +174,7 @@ def test_a_finished_training_is_not_done_again(compared, asked, monkeypatch):
     monkeypatch.setattr(
         single,
         "train",
-        lambda config, *rest: trained.append(config.run.seed) or train(config, *rest),
+        lambda given, *rest: trained.append(given.config.run.seed) or train(given, *rest),
     )
     shown = compare_here(*asked, *FINETUNE, f"--workdir={workdir}")
     assert trained == [1]
@@ -213,9 +213,9 @@ def test_a_network_of_a_run_starts_from_the_backbone_of_its_best_model(
     starts = []
     train = single.train
 
-    def look(config, model, *rest):
+    def look(given, model, *rest):
         starts.append(model.get_layer("backbone").get_weights())
-        return train(config, model, *rest)
+        return train(given, model, *rest)
 
     monkeypatch.setattr(single, "train", look)
     compare_here(

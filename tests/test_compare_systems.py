@@ -64,9 +64,9 @@ def small_methods(presets, fitted):
     """Puts other presets in place, and notes each network that is trained in `fitted`."""
     train = single.train
 
-    def noted(config, *given):
-        fitted.append(config.run.seed)
-        return train(config, *given)
+    def noted(given, *rest):
+        fitted.append(given.config.run.seed)
+        return train(given, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(single, "train", noted)
