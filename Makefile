@@ -4,6 +4,8 @@
 PYTHON      ?= python3.11
 VENV        ?= .venv
 ACCELERATOR ?= cpu
+# yes: the releases of locks/, each file held to its hash; no: the newest that requirements*.txt allow
+LOCKED      ?= yes
 # Flags for the training command: make train ARGS="--data_dir=DIR --epochs=5"
 ARGS        ?=
 
@@ -15,11 +17,17 @@ ifeq ($(REQUIREMENTS),)
 $(error ACCELERATOR=$(ACCELERATOR): expected cpu or cuda)
 endif
 
+ifeq ($(filter yes no,$(LOCKED)),)
+$(error LOCKED=$(LOCKED): expected yes or no)
+endif
+# PyTorch is pinned but has no hash: its builds for a CPU and for CUDA share one version.
+UNHASHED := grep -h '^torch'
+
 .DEFAULT_GOAL := help
-.PHONY: help train convert test check format smoke clean
+.PHONY: help train convert test check format smoke clean lock sbom audit-deps
 
 help: ## Lists the commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 train: $(VENV)/.installed-$(ACCELERATOR) ## Trains on the embedded synthetic sample: table, report, SavedModel. ARGS="--flag=value" adds flags.
 	$(PY) -m tfcovid.train --task=multiclass --loss=focal $(ARGS)
@@ -42,20 +50,38 @@ format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
+lock: ## Writes locks/ anew: the newest releases that requirements*.txt allow, with hashes.
+	PYTHON=$(PYTHON) locks/renew.sh
+	$(MAKE) sbom
+
+sbom: ## Writes locks/sbom.cdx.json, the software bill of materials of locks/.
+	$(PYTHON) locks/sbom.py
+
+audit-deps: ## Asks the advisory service for known vulnerabilities of what locks/ names.
+	PYTHON=$(PYTHON) locks/audit.sh
+
 clean: ## Removes the environment and the caches of tools, never runs/.
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lock .venv-audit .mypy_cache .pytest_cache .ruff_cache
 
 $(PY):
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found: install Python 3.11, or name another with PYTHON=…" >&2; exit 1; }
 	@echo "Making the environment in $(VENV) …"
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-cpu: requirements.txt | $(PY)
-$(VENV)/.installed-cuda: requirements-cuda.txt requirements.txt | $(PY)
-$(VENV)/.installed-conversion: requirements-conversion.txt requirements.txt | $(PY)
-$(VENV)/.installed-dev: requirements-dev.txt requirements-conversion.txt requirements-dicom.txt requirements-prepare.txt requirements-serve.txt requirements-litert.txt requirements-onnx.txt requirements-vit.txt requirements.txt | $(PY)
+$(VENV)/.installed-cpu: requirements.txt locks/cpu.txt | $(PY)
+$(VENV)/.installed-cuda: requirements-cuda.txt requirements.txt locks/cuda.txt | $(PY)
+$(VENV)/.installed-conversion: requirements-conversion.txt requirements.txt locks/conversion.txt | $(PY)
+$(VENV)/.installed-dev: requirements-dev.txt requirements-conversion.txt requirements-dicom.txt requirements-prepare.txt requirements-serve.txt requirements-litert.txt requirements-onnx.txt requirements-vit.txt requirements.txt locks/dev.txt | $(PY)
+
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 $(VENV)/.installed-%: | $(PY)
+ifeq ($(LOCKED),no)
 	@echo "Installing $< into $(VENV); this takes a few minutes the first time …"
-	$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	$(PIP_INSTALL) -r $<
+else
+	@echo "Installing locks/$*.txt into $(VENV); this takes a few minutes the first time …"
+	$(PIP_INSTALL) --require-hashes -r locks/$*.txt
+	unhashed="$$($(UNHASHED) $(filter requirements%,$^))"; [ -z "$$unhashed" ] || $(PIP_INSTALL) $$unhashed
+endif
 	@touch $@
