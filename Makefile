@@ -58,7 +58,7 @@ sbom: ## Writes locks/sbom.cdx.json, the software bill of materials of locks/.
 	$(PYTHON) locks/sbom.py
 
 audit-deps: ## Asks the advisory service for known vulnerabilities of what locks/ names.
-	PYTHON=$(PYTHON) locks/audit.sh
+	$(PYTHON) locks/audit.py
 
 clean: ## Removes the environment and the caches of tools, never runs/.
 	rm -rf $(VENV) .venv-lock .venv-audit .mypy_cache .pytest_cache .ruff_cache
