@@ -91,7 +91,7 @@ def dicom_facts(content: bytes, max_pixels: int) -> tuple[int, int, str]:
 
     Args:
       content: the whole file.
-      max_pixels: the largest width × height × frames.
+      max_pixels: the largest width × height.
 
     Raises:
       ValueError: if pydicom is not installed; if the file is cut off, has no pixels, more than

@@ -97,6 +97,10 @@ class Snapshots:
             newest = newest or (progress, arrays)
         return newest
 
+    def newest_path(self) -> pathlib.Path | None:
+        """Returns where the newest one lies, or None."""
+        return max((path for _, path in self._files()), default=None)
+
     def clear(self) -> None:
         """Removes all of them."""
         for _, path in self._files():
