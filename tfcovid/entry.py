@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from absl import app, logging
 
 from flags import parse
+from tfcovid.printable import one_line
 from tfcovid.termination import EXIT_CODE, TerminatedError
 
 RESEND_INTERRUPT_AFTER_S = 0.1
@@ -33,7 +34,7 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
         try:
             return command(argv) or 0
         except (ValueError, OSError, FloatingPointError) as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"error: {one_line(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(
