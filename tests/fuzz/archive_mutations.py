@@ -128,7 +128,7 @@ def _offsets_changed(header: bytes, rng: random.Random) -> bytes:
         entry = fields[rng.choice(sorted(fields))]
         values = entry[rng.choice(("data_offsets", "shape"))]
         values[rng.randrange(len(values))] = number(rng, rng.choice((1, 4, 8)))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return header
     return json.dumps(fields).encode()
 

@@ -208,10 +208,11 @@ def planted_npz(canary) -> bytes:
 
 def zip_bomb(name: str, num_bytes: int) -> bytes:
     """Returns a zip archive with a member of so many zeros, a thousandth of that long."""
-    stream = io.BytesIO()
+    stream, info = io.BytesIO(), zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED
     with (
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member,
+        zipfile.ZipFile(stream, "w") as archive,
+        archive.open(info, "w", force_zip64=True) as member,
     ):
         for _ in range(0, num_bytes, 1 << 20):
             member.write(bytes(1 << 20))
