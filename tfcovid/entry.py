@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from absl import app, logging
 
 from flags import parse
+from tfcovid.printable import one_line
 from tfcovid.refused_by_system import in_words
 from tfcovid.termination import EXIT_CODE, TerminatedError
 
@@ -59,7 +60,7 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
 
 def fail(message: str) -> int:
     """Prints the line of an error and returns the exit code of a command that failed."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return 1
 
 

@@ -1,12 +1,13 @@
 """What the files of images say before anything is decoded: bytes, size, colour mode."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import io
 import os
 import pathlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,10 @@ FACT_TYPES: dict[str, Any] = {
 FORMATS = ("JPEG", "PNG", "GIF")
 DICOM = "DICOM"
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+# Progressive JPEG files have about 10 scans. Each goes over every pixel, so that a small file with
+# thousands of them would keep the decoder busy for hours.
+MAX_JPEG_SCANS = 100
+_JPEG, _START_OF_SCAN = SIGNATURES[0], b"\xff\xda"
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
 # Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
@@ -66,9 +71,9 @@ def scan_files(
         raise ValueError(f"max_pixels: expected 1 to {HIGHEST_MAX_PIXELS}. Received: {max_pixels}.")
     paths = [root / path for path in rows["path"]]
     found: list[tuple | str] = []
-    # The filter is set here because filters belong to the process, not to a thread.
+    # Set here and not in each thread, because filters belong to the process.
     with (
-        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        _without_pillows_warnings(),
         concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         for fact in pool.map(lambda path: _facts_or_reason(path, max_pixels), paths):
@@ -106,7 +111,7 @@ def size_or_reason(
       content: the whole file.
       max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
     """
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+    with _without_pillows_warnings():
         header = _header_or_reason(content, max_pixels)
     return header if isinstance(header, str) else header[:2]
 
@@ -149,6 +154,14 @@ def encoded_or_reason(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes 
     return reason or content
 
 
+@contextlib.contextmanager
+def _without_pillows_warnings() -> Iterator[None]:
+    """Keeps what Pillow says of sizes and of damaged notes in a header off the terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
     """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
     if path.exists() and not path.is_file():
@@ -178,6 +191,8 @@ def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, s
         if isinstance(header, str):
             return header
         width, height, mode, kind = header
+        if content.startswith(_JPEG) and content.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+            return f"not decoded: a JPEG file of more than {MAX_JPEG_SCANS} scans"
     if width * height > max_pixels:
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
     if min(width, height) < MIN_SIDE_PX:

@@ -11,12 +11,6 @@ from tfcovid.data.dicom_pixels import dicom_to_png
 from tfcovid.data.image_files import MIN_SIDE_PX, size_or_reason
 from tfcovid.serving.refused import RefusedError
 
-# Progressive JPEG files have about 10. Each scan goes over every pixel, so that a small file with
-# thousands of them would keep the decoder busy for hours.
-MAX_JPEG_SCANS = 100
-_JPEG = b"\xff\xd8\xff"
-_START_OF_SCAN = b"\xff\xda"
-
 # A filter for warnings, as reading a header sets one, belongs to the process and not to a thread.
 _HEADERS = threading.Lock()
 
@@ -61,8 +55,6 @@ def prepared(value: Any, *, max_pixels: int, where: str) -> Row:
         size = size_or_reason(value, max_pixels=max_pixels)
     if isinstance(size, str):
         raise _refused(size, where)
-    if value.startswith(_JPEG) and value.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
-        raise _refused(f"not decoded: a JPEG file of more than {MAX_JPEG_SCANS} scans", where)
     if is_dicom(value):
         try:
             value = dicom_to_png(value, max_pixels=max_pixels)

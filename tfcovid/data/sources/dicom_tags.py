@@ -78,7 +78,7 @@ def read_header(root: pathlib.Path, path: str, key: Callable[[], bytes]) -> Head
         return Header(str(error), Category.BAD_FILE)
     patient = _text(dataset, "PatientID")
     named = shows_a_name(f"{root.resolve().name}/{path}", _text(dataset, "PatientName"), patient)
-    if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY_CLASS:
+    if _text(dataset.file_meta, "MediaStorageSOPClassUID") == DIRECTORY_CLASS:
         return Header(DIRECTORY, Category.UNLISTED, named=named)
     modality = _code(dataset, "Modality")
     if modality not in X_RAY:

@@ -21,6 +21,7 @@ from tfcovid.models.backbones import build_backbone
 from tfcovid.models.boosted_trees import boosted_trees_layer, build_boosted_classifier
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import weightless_features
+from tfcovid.models.network_file import read_network
 from tfcovid.training.boosting import fit_boosted_trees
 from tfcovid.training.run_record import RunFolder
 from tfcovid.whole_file import whole_file
@@ -44,7 +45,7 @@ def fit_network(asked: Asked, folder: RunFolder, console: rich.console.Console) 
     model = build_model(config, dataset, preprocessing, start)
     say(console, describe_model(config, model, start))
     best = train(asked, model, folder, console)
-    network = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    network = as_float32(read_network(folder.best_model))
     return Fitted(
         model=network,
         preprocessing=preprocessing,

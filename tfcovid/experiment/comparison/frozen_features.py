@@ -25,6 +25,7 @@ from tfcovid.experiment.pretrained import Pretrained, contract_input
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import feature_model, weightless_features
+from tfcovid.models.network_file import read_network
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
 from tfcovid.whole_file import sha256_of, whole_file
@@ -114,7 +115,7 @@ def of_run(name: str, folder: pathlib.Path, config: Config) -> System:
     asked = read_json(run.config)
 
     def best_model() -> keras.Model:
-        return as_float32(keras.models.load_model(run.best_model, compile=False))
+        return as_float32(read_network(run.best_model))
 
     def build() -> keras.Model:
         return feature_model(best_model())

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import rich.console
@@ -19,6 +18,7 @@ from tfcovid.experiment.controls.scores import control_entries, decide_controls,
 from tfcovid.experiment.targets import Target
 from tfcovid.metrics.decision import positive_class
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.network_file import read_network
 from tfcovid.training import run_record
 
 
@@ -53,7 +53,7 @@ def controls_on(
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     images = images_of(target, preprocessing, console)
     index = np.arange(len(target.frame))
-    model = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    model = as_float32(read_network(folder.best_model))
     fitted = FittedControls.load(folder.probes)
     table = decide_controls(fitted, model, images, index, target.frame, preprocessing, classes)
     networks = decided_by_networks(folder, images, index, preprocessing)

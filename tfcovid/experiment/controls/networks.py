@@ -26,6 +26,7 @@ from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.metrics.decision import DecisionRule, rule_from_description
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.network_file import read_network
 from tfcovid.training import run_record
 from tfcovid.training.run_record import RunFolder
 
@@ -126,7 +127,7 @@ def decided_by_networks(
     for view in HIDDEN_VIEWS:
         own = RunFolder(folder.controls / f"{view}_network")
         if own.decision.is_file():
-            model = as_float32(keras.models.load_model(own.best_model, compile=False))
+            model = as_float32(read_network(own.best_model))
             rule = rule_from_description(
                 run_record.read_json(own.labels), run_record.read_json(own.decision)
             )

@@ -17,6 +17,7 @@ from tfcovid.experiment.model_assets import model_assets
 from tfcovid.exports.contract import contract_of
 from tfcovid.exports.parity import Classify
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.network_file import read_network
 from tfcovid.serving.exported import ExportedClassifier
 from tfcovid.training import run_record
 from tfcovid.whole_file import sha256_of
@@ -92,7 +93,7 @@ def load_network(run: FinishedRun) -> Network:
     described = run_record.read_json(folder.decision)
     return Network(
         run=run,
-        model=as_float32(keras.models.load_model(folder.best_model, compile=False)),
+        model=as_float32(read_network(folder.best_model)),
         rule=kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described),
         preprocessing=Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
         sha256=digest_of(folder.best_model),

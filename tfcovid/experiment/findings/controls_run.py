@@ -25,6 +25,7 @@ from tfcovid.experiment.findings.controls import (
 )
 from tfcovid.experiment.targets import Target
 from tfcovid.models.classifier import as_float32
+from tfcovid.models.network_file import read_network
 from tfcovid.training import run_record
 
 
@@ -77,7 +78,7 @@ def controls_on(
     task_labels = task_labels_of(config.data.task, ())
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     images = images_of(target, preprocessing, console)
-    model = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    model = as_float32(read_network(folder.best_model))
     table = score_controls(
         load_probes(folder.probes),
         model,
