@@ -55,6 +55,7 @@ def predict(argv: Sequence[str]) -> int:
             files,
             batch_size=predict_flags.PREDICT_BATCH_SIZE.value,
             max_pixels=DEFAULT_MAX_PIXELS,
+            new_images=True,
         ):
             drawn = drawing.draw(prediction) if drawing and not prediction.error else {}
             print(json_line({**prediction.as_json(), **drawn}), file=stream, flush=True)

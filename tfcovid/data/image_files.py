@@ -86,28 +86,18 @@ def scan_files(
     return facts, aside(bad_rows, Category.BAD_FILE, pd.Series(reasons, bad_rows.index, TEXT))
 
 
-def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str | None:
-    """Returns why the bytes of a file are no image to classify, or None if their header is one's.
-
-    Args:
-      content: the whole file.
-      max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
-    """
-    size = size_or_reason(content, max_pixels=max_pixels)
-    return size if isinstance(size, str) else None
-
-
 def size_or_reason(
-    content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+    content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, radiograph: bool = False
 ) -> tuple[int, int] | str:
     """Returns (width, height) by the header of a file, or why its bytes are no image to classify.
 
     Args:
       content: the whole file.
       max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
+      radiograph: whether a DICOM file of another modality is refused, as in `dicom_facts`.
     """
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        header = _header_or_reason(content, max_pixels)
+        header = _header_or_reason(content, max_pixels, radiograph=radiograph)
     return header if isinstance(header, str) else header[:2]
 
 
@@ -129,26 +119,6 @@ def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PI
     return dicom_to_png(content, max_pixels=max_pixels) if is_dicom(content) else content
 
 
-def encoded_or_reason(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes | str:
-    """Returns a file as `encoded_image` does, or why it is no image to classify.
-
-    Args:
-      name: of the file.
-      max_pixels: refuses larger images before anything of them is decoded.
-    """
-    try:
-        content = pathlib.Path(name).read_bytes()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    reason = refuse_reason(content, max_pixels=max_pixels)
-    if reason is None and is_dicom(content):
-        try:
-            return dicom_to_png(content, max_pixels=max_pixels)
-        except ValueError as error:
-            return str(error)
-    return reason or content
-
-
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
     """Returns (sha256, width, height, mode, format) of a file, or why it is no usable image."""
     if path.exists() and not path.is_file():
@@ -163,13 +133,15 @@ def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int
     return hashlib.sha256(content).hexdigest(), *header
 
 
-def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:
+def _header_or_reason(
+    content: bytes, max_pixels: int, *, radiograph: bool = False
+) -> tuple[int, int, str, str] | str:
     """Returns (width, height, mode, format) of an image, or why the bytes are no usable image."""
     if not content:
         return "empty file (0 bytes)"
     if is_dicom(content):
         try:
-            width, height, mode = dicom_facts(content, max_pixels)
+            width, height, mode = dicom_facts(content, max_pixels, radiograph=radiograph)
         except ValueError as error:
             return str(error)
         kind = DICOM

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, encoded_or_reason
+from tfcovid.data.image_files import HIGHEST_MAX_PIXELS
+from tfcovid.data.readable import Readable, readable_file
 
 INPUT = "image_bytes"
 OUTPUTS = {"probabilities", "labels", "decision"}
@@ -120,12 +121,21 @@ def _is_classifier(signature) -> bool:
     )
 
 
+def takes_radiographs_only(signature) -> bool:
+    """Returns whether DICOM files of CT, MR and the like are refused.
+
+    They are not where the model crops to the lungs, as those do that are trained on CT slices.
+    """
+    return "lungs_found" not in signature.structured_outputs
+
+
 def predict_files(
     signature,
     files: Sequence[str],
     *,
     batch_size: int,
     max_pixels: int = HIGHEST_MAX_PIXELS,
+    new_images: bool = False,
 ) -> Iterator[Prediction]:
     """Yields a prediction for each file, in order.
 
@@ -134,9 +144,16 @@ def predict_files(
       files: paths of images.
       batch_size: files read and classified at a time.
       max_pixels: refuses larger images before anything of them is decoded.
+      new_images: whether no reader of a data set has looked at their modality.
     """
-    contents = ((name, encoded_or_reason(name, max_pixels)) for name in files)
-    yield from predict_contents(signature, contents, batch_size=batch_size)
+    radiograph = new_images and takes_radiographs_only(signature)
+    contents = (
+        (name, readable_file(name, max_pixels=max_pixels, radiograph=radiograph)) for name in files
+    )
+    encoded = (
+        (name, found.encoded if isinstance(found, Readable) else found) for name, found in contents
+    )
+    yield from predict_contents(signature, encoded, batch_size=batch_size)
 
 
 def predict_contents(

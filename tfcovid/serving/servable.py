@@ -11,7 +11,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfcovid.serving.client import load_signature
+from tfcovid.serving.client import load_signature, takes_radiographs_only
 from tfcovid.serving.exported import ASSETS
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -50,6 +50,7 @@ class Servable:
     def __init__(self, folder: pathlib.Path):
         default = load_signature(folder)
         self.folder = folder
+        self.radiographs_only = takes_radiographs_only(default)
         # TensorFlow Serving's layout: MODEL/VERSION/saved_model.pb.
         self.version = folder.name if folder.name.isdecimal() else "1"
         self._functions = dict(default._model.signatures)

@@ -1,0 +1,62 @@
+"""Files that decode and yet are no plain film: refused, or classified with a warning."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.data.dicoms import dicom
+from tests.data.images import noise
+from tests.serving.conftest import PREDICT, b64, client_of
+from tests.serving.test_exported import PREPROCESSING, of_rule, random_model, rule_of
+from tfcovid.serving.client import load_signature, predict_files
+from tfcovid.serving.exported import save_exported
+from tfcovid.serving.servable import Servable
+
+CLASSIFY = "/api/classify"
+PIXELS = noise(40, 50)
+SLICE = dicom(PIXELS, Modality="CT")
+NO_FILM = "modality CT: expected a radiograph (CR, DX or RG)"
+
+
+@pytest.fixture(scope="module")
+def cropping_folder(tmp_path_factory):
+    """The SavedModel of a network that crops to the lungs."""
+    folder = tmp_path_factory.mktemp("cropping") / "saved_model"
+    cropping = dataclasses.replace(PREPROCESSING, chain="lung_crop")
+    save_exported(of_rule(rule_of(3), random_model(3), preprocessing=cropping), folder)
+    return folder
+
+
+def predicted(folder, tmp_path, *contents):
+    """Returns the JSON line of each file, as `predict` gives them."""
+    files = [str(tmp_path / str(number)) for number in range(len(contents))]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    found = predict_files(load_signature(folder), files, batch_size=8, new_images=True)
+    return [prediction.as_json() for prediction in found]
+
+
+def test_a_ct_slice_is_refused_by_a_model_of_films(client, model_folder, tmp_path):
+    answer = client.post(CLASSIFY, content=SLICE)
+    assert (answer.status_code, answer.json()) == (400, {"error": NO_FILM})
+    answer = client.post(PREDICT, content=json.dumps({"instances": [b64(SLICE)]}))
+    assert (answer.status_code, answer.json()) == (400, {"error": f"instances[0]: {NO_FILM}"})
+    line, good = predicted(model_folder, tmp_path, SLICE, dicom(PIXELS))
+    assert line["error"] == NO_FILM and good["decision"]
+
+
+def test_a_ct_slice_is_taken_by_a_model_that_crops_to_the_lungs(cropping_folder, tmp_path):
+    with client_of(Servable(cropping_folder)) as client:
+        answer = client.post(CLASSIFY, content=SLICE)
+        assert answer.status_code == 200 and "lungs_found" in answer.json()
+    (line,) = predicted(cropping_folder, tmp_path, SLICE)
+    assert line["decision"] == answer.json()["decision"]
+
+
+def test_scoring_a_data_set_asks_no_modality(model_folder, tmp_path):
+    (tmp_path / "slice.dcm").write_bytes(SLICE)
+    (line,) = predict_files(
+        load_signature(model_folder), [str(tmp_path / "slice.dcm")], batch_size=1
+    )
+    assert line.decision
