@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from tests.data.dicoms import dicom
-from tests.data.images import noise
+from tests.data.images import encode, noise
 from tests.serving.conftest import PREDICT, b64, client_of
 from tests.serving.test_exported import PREPROCESSING, of_rule, random_model, rule_of
 from tfcovid.serving.client import load_signature, predict_files
@@ -60,3 +62,48 @@ def test_scoring_a_data_set_asks_no_modality(model_folder, tmp_path):
         load_signature(model_folder), [str(tmp_path / "slice.dcm")], batch_size=1
     )
     assert line.decision
+
+
+def animated():
+    frames = [Image.fromarray(noise(40, 50, seed=seed)) for seed in range(3)]
+    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+def test_an_animation_is_refused_with_its_number_of_frames(client, model_folder, tmp_path):
+    answer = client.post(CLASSIFY, content=animated())
+    assert (answer.status_code, answer.json()) == (400, {"error": "3 frames: expected one film"})
+    (line,) = predicted(model_folder, tmp_path, animated())
+    assert line["error"] == "3 frames: expected one film"
+
+
+def turned():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return encode(PIXELS, "JPEG", exif=exif.tobytes())
+
+
+WARNED = {
+    "turned": (turned(), "the file says it is rotated (EXIF orientation 6); pixels are"),
+    "flat": (encode(np.full((40, 50), 9, np.uint8), "PNG"), "no contrast: every pixel has"),
+    "flat DICOM": (dicom(np.full((40, 50), 9, np.uint8)), "no contrast: every pixel has"),
+    "flat 16 bit": (encode(np.full((40, 50), 9, np.uint16), "PNG"), "no contrast: every pixel"),
+}
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_what_is_odd_about_an_image_stands_beside_its_answer(client, model_folder, tmp_path, name):
+    content, warning = WARNED[name]
+    answer = client.post(CLASSIFY, content=content)
+    assert answer.status_code == 200
+    (said,) = answer.json()["warnings"]
+    assert said.startswith(warning)
+    line, plain = predicted(model_folder, tmp_path, content, encode(PIXELS, "PNG"))
+    assert line["warnings"] == [said] and plain["warnings"] == []
+    assert line["decision"] == answer.json()["decision"]
+
+
+def test_an_answer_has_the_rule_of_the_card_that_travels_with_the_model(client, plain_folder):
+    content = encode(PIXELS, "PNG")
+    assert client.post(CLASSIFY, content=content).json()["rule"] == "the 7th rule."
+    with client_of(Servable(plain_folder)) as plain:
+        assert plain.post(CLASSIFY, content=content).json()["rule"] is None

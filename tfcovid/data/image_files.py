@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tfcovid.data.dicom_header import dicom_facts, is_dicom
 from tfcovid.data.dicom_pixels import dicom_to_png
+from tfcovid.data.image_blocks import GIF, JPEG, PNG, frames_in
 from tfcovid.data.sources.reading import TEXT, Category, aside
 
 FACT_TYPES: dict[str, Any] = {
@@ -26,7 +27,7 @@ FACT_TYPES: dict[str, Any] = {
 # Those that Pillow reads and the TensorFlow graph decodes; DICOM is turned into PNG for both.
 FORMATS = ("JPEG", "PNG", "GIF")
 DICOM = "DICOM"
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+SIGNATURES = (JPEG, PNG, GIF)
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
 # Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
@@ -154,7 +155,12 @@ def _header_or_reason(
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
     if min(width, height) < MIN_SIDE_PX:
         return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
-    return width, height, mode, kind
+    try:
+        frames = frames_in(content)
+    except ValueError as error:
+        return str(error)
+    # The graph would take the first one for all of them; DICOM has said so before.
+    return f"{frames} frames: expected one film" if frames > 1 else (width, height, mode, kind)
 
 
 def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:

@@ -8,6 +8,7 @@ import threading
 from tfcovid.data.dicom_header import is_dicom
 from tfcovid.data.dicom_pixels import dicom_to_png
 from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, size_or_reason
+from tfcovid.data.image_warnings import orientation_warnings
 
 # A filter for warnings, as reading a header sets one, belongs to the process and not to a thread.
 _HEADERS = threading.Lock()
@@ -20,10 +21,12 @@ class Readable:
     Attributes:
       encoded: bytes of a JPEG, PNG or GIF file; of a DICOM file its picture as a gray PNG.
       pixels: how many it has once decoded.
+      warnings: what whoever reads the result should know of the file.
     """
 
     encoded: bytes
     pixels: int
+    warnings: tuple[str, ...] = ()
 
 
 def readable_or_reason(
@@ -44,10 +47,11 @@ def readable_or_reason(
     width, height = size
     if is_dicom(content):
         try:
-            content = dicom_to_png(content, max_pixels=max_pixels, radiograph=radiograph)
+            png = dicom_to_png(content, max_pixels=max_pixels, radiograph=radiograph)
         except ValueError as error:
             return str(error)
-    return Readable(content, width * height)
+        return Readable(png, width * height)
+    return Readable(content, width * height, orientation_warnings(content))
 
 
 def readable_file(

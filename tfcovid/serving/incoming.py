@@ -23,10 +23,12 @@ class Row:
     Attributes:
       value: the bytes of a JPEG, PNG or GIF file, or uint8 [height, width, channels].
       pixels: how many it has once decoded.
+      warnings: what whoever reads the result should know of the image.
     """
 
     value: Any
     pixels: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +60,7 @@ def prepared(value: Any, *, max_pixels: int, radiograph: bool, where: str) -> Ro
         raise _refused(found, where)
     if value.startswith(_JPEG) and value.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
         raise _refused(f"not decoded: a JPEG file of more than {MAX_JPEG_SCANS} scans", where)
-    return Row(found.encoded, found.pixels)
+    return Row(found.encoded, found.pixels, found.warnings)
 
 
 def _decoded(pixels: np.ndarray, max_pixels: int, where: str) -> Row:
