@@ -54,8 +54,9 @@ def image_reader(folder: pathlib.Path) -> Read:
 
     from tfcovid.data.decode_files import square_and_thumbnail, why_undecoded
     from tfcovid.data.dicom_header import is_dicom
-    from tfcovid.data.image_files import DEFAULT_MAX_PIXELS, encoded_or_reason
+    from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
     from tfcovid.data.preprocess import Preprocessing
+    from tfcovid.data.readable import readable_file
     from tfcovid.serving.incoming import prepared
     from tfcovid.serving.refused import RefusedError
 
@@ -68,9 +69,11 @@ def image_reader(folder: pathlib.Path) -> Read:
 
     def read(content: bytes) -> str:
         path.write_bytes(content)
-        run = encoded_or_reason(str(path))
+        found = readable_file(path)
+        run = found if isinstance(found, str) else found.encoded
+        unread = {"max_pixels": DEFAULT_MAX_PIXELS, "radiograph": False}
         try:
-            served = prepared(content, max_pixels=DEFAULT_MAX_PIXELS, where="").value
+            served = prepared(content, where="", **unread).value
         except RefusedError as error:
             served = str(error)
         if run != served:

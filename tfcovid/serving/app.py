@@ -25,9 +25,6 @@ def build_app(service: Service, model_name: str) -> ASGIApp:
     Args:
       service: the model behind its limits.
       model_name: NAME of the addresses /v1/models/NAME.
-
-    Raises:
-      ValueError: if the model's card cannot be read.
     """
 
     @contextlib.asynccontextmanager

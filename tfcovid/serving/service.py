@@ -104,7 +104,11 @@ class Service:
         with self.admission.images(len(values)):
             for name, value in zip(names, values, strict=True):
                 row = await self.in_thread(
-                    prepared, value, max_pixels=self.limits.max_pixels, where=name
+                    prepared,
+                    value,
+                    max_pixels=self.limits.max_pixels,
+                    radiograph=self.servable.radiographs_only,
+                    where=name,
                 )
                 if row.value is not value:
                     held.add(row.num_bytes)

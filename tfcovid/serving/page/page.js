@@ -109,7 +109,8 @@ async function classify(entry) {
     entry.found = await ask(entry.file);
     entry.state = "done";
     const sure = entry.found.classes.map((one) => `${one.name} ${percent(one.probability)}`);
-    say("status", `${entry.file.name}: ${entry.found.decision}. ${sure.join(", ")}.`);
+    const told = [...entry.found.warnings, ruleInWords(entry.found)].join(". ");
+    say("status", `${entry.file.name}: ${entry.found.decision}. ${sure.join(", ")}. ${told}`);
   } catch (error) {
     entry.error = error instanceof TypeError ? "the server does not answer" : error.message;
     entry.state = "failed";
@@ -191,9 +192,9 @@ function show(entry) {
 function showFound(entry, found) {
   element("decision").textContent = found.decision;
   element("file").textContent = entry.file.name;
-  const decided = found.classes.find((one) => one.name === found.decision);
-  const largest = Math.max(...found.classes.map((one) => one.probability));
-  element("why").textContent = ruleInWords(!decided || decided.probability === largest);
+  element("why").textContent = ruleInWords(found);
+  element("warnings").hidden = found.warnings.length === 0;
+  element("warnings").replaceChildren(...found.warnings.map((one) => make("li", "", one)));
   element("lungs").hidden = found.lungs_found !== false;
   element("picture").src = found.picture;
   element("picture").alt = found.explained
@@ -205,9 +206,10 @@ function showFound(entry, found) {
   showHeat(entry);
 }
 
-function ruleInWords(mostProbable) {
-  const rule = about?.card?.card?.Decision;
-  const unlike = mostProbable ? "" : "Not the most probable class. ";
+function ruleInWords({ classes, decision, rule }) {
+  const decided = classes.find((one) => one.name === decision);
+  const largest = Math.max(...classes.map((one) => one.probability));
+  const unlike = !decided || decided.probability === largest ? "" : "Not the most probable class. ";
   return rule ? `${unlike}Decided by the rule that was fixed on validation: ${rule}` : unlike;
 }
 
