@@ -1,7 +1,10 @@
 """What is said of a file before it is classified."""
 
+import struct
+
 import pandas as pd
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tests.data.dicoms import NAME, PLANTED, dicom
 from tests.data.images import encode, noise
@@ -43,6 +46,19 @@ def test_readers_of_data_sets_see_to_the_modality_themselves(tmp_path):
     facts, rejected = scan_files(rows, tmp_path)
     assert rejected.empty and facts["format"].tolist() == ["DICOM"]
     assert isinstance(readable_file(path), Readable)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_dicom_stream_without_its_preamble_is_named_as_such(syntax):
+    content = dicom(PIXELS, syntax=syntax)
+    said = "a DICOM stream without preamble: its first 128 bytes and the mark DICM are missing"
+    assert readable_or_reason(content[132:]).startswith(said)
+    # Without the meta information, which is explicit always.
+    (length,) = struct.unpack_from("<I", content, 140)
+    bare = content[144 + length :]
+    assert bare.startswith(b"\x08\x00") and readable_or_reason(bare).startswith(said)
+    for other in (bare[:5], b"\x08\x00" + bytes(40), b"\x02\x00\x01\x00" + b"\xff" * 40):
+        assert readable_or_reason(other).startswith("not an image")
 
 
 def test_a_file_that_is_no_dicom_is_read_as_it_is():

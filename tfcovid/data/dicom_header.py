@@ -19,6 +19,10 @@ from tfcovid.data.dicom_modalities import no_radiograph_reason
 
 NEEDS_PYDICOM = "DICOM files need pydicom: pip install -r requirements-dicom.txt"
 NOT_WHOLE = "damaged or cut off: the pixels of the DICOM file are not whole"
+BARE = (
+    "a DICOM stream without preamble: its first 128 bytes and the mark DICM are missing; export it "
+    "as a DICOM file"
+)
 DAMAGED = "damaged or cut off: the pixels of the DICOM file do not decode"
 
 # What pydicom raises on bytes that are no DICOM, beside its own kinds of these.
@@ -78,6 +82,8 @@ _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 # Inflating has no limit in pydicom, so a small file could fill the memory.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _META_BYTES = 4096
+# Of a file's meta information, and of what the image is: an element of them comes first.
+_FIRST_GROUPS = (0x0002, 0x0008)
 
 
 class UnusableDicomError(ValueError):
@@ -87,6 +93,22 @@ class UnusableDicomError(ValueError):
 def is_dicom(content: bytes) -> bool:
     """Returns whether a file is DICOM, by its first 132 bytes."""
     return content[128:132] == b"DICM"
+
+
+def is_bare_dicom(content: bytes) -> bool:
+    """Returns whether a file begins with elements of DICOM, without the preamble of a DICOM file.
+
+    Archives and networks hand out such streams. What their elements are coded in is not said.
+    """
+    if len(content) < 12:
+        return False
+    group, element, length = struct.unpack_from("<HHI", content)
+    if group not in _FIRST_GROUPS:
+        return False
+    if re.fullmatch(rb"[A-Z]{2}", content[4:6]):  # a type of value
+        return True
+    behind = content[8 + length : 12 + length]
+    return len(behind) == 4 and struct.unpack("<HH", behind) > (group, element)
 
 
 def dicom_facts(

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from tfcovid.data.dicom_header import dicom_facts, is_dicom
+from tfcovid.data.dicom_header import BARE, dicom_facts, is_bare_dicom, is_dicom
 from tfcovid.data.dicom_pixels import dicom_to_png
 from tfcovid.data.image_blocks import GIF, JPEG, PNG, frames_in
 from tfcovid.data.sources.reading import TEXT, Category, aside
@@ -187,4 +187,6 @@ def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int,
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         if content.startswith(SIGNATURES):
             return "damaged or cut off: the header of the image is not whole"
+        if is_bare_dicom(content):
+            return BARE
         return f"not an image in one of the formats {', '.join(FORMATS)}, nor a DICOM file"

@@ -141,4 +141,7 @@ def _is_known(described: dict[str, Any]) -> bool:
 
 def _line(path: pathlib.Path, error: Exception) -> str:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return f"{path}: damaged, or no network of this project ({reason}); take the run's own file"
+    return (
+        f"{path}: damaged or incomplete, or no network of this project ({reason}); train again, or "
+        "copy it once more from where the run was made"
+    )

@@ -152,7 +152,9 @@ class Exchange:
                 yield
         except TimeoutError as error:
             limit = self._service.limits.request_timeout_s
-            raise RefusedError(504, f"not answered within {limit:g} s; try again") from error
+            raise RefusedError(
+                504, f"not answered within {limit:g} s; try again", retry_after_s=RETRY_AFTER_S
+            ) from error
 
 
 def _refused(error: RowError, where: str) -> BaseException:

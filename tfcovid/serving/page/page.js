@@ -7,6 +7,17 @@ const HEAT_NOTE =
   "A heat map shows where the network found what speaks for a class. It cannot show that the " +
   "network is right, or that there is a disease: it may well point at a marker or the border.";
 
+// What somebody needs who reads a decision; versions, splits and settings are for who checks them.
+const CARD_FIRST = [
+  "Purpose",
+  "Data",
+  "Participants",
+  "Reference standard",
+  "Decision",
+  "Performance",
+  "External test",
+];
+
 const entries = []; // {file, state: "waiting" | "working" | "done" | "failed", found, error}
 let shown = null;
 let following = true; // what is being classified is shown, until a person picks another file
@@ -40,7 +51,14 @@ async function showModel() {
     return;
   }
   const { card: items = {}, ...rest } = about.card;
-  card.append(listOf({ ...items, ...rest }));
+  const all = Object.entries({ ...items, ...rest });
+  const first = all.filter(([name]) => CARD_FIRST.includes(name));
+  const others = all.filter(([name]) => !CARD_FIRST.includes(name));
+  card.append(listOf(Object.fromEntries(first)));
+  if (others.length === 0) return;
+  const more = make("details");
+  more.append(make("summary", "", "How it was made"), listOf(Object.fromEntries(others)));
+  card.append(more);
 }
 
 function listOf(fields) {
@@ -174,6 +192,7 @@ function listItem(entry) {
 function show(entry) {
   shown = entry;
   const { found, error } = entry;
+  document.querySelector("main").classList.toggle("failed", Boolean(error));
   element("welcome").hidden = true;
   element("result").hidden = !found;
   element("problem").hidden = !error;
