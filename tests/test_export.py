@@ -273,7 +273,7 @@ def test_a_damaged_model_is_one_line_that_says_what_to_do(finished_run, tmp_path
     words = r"model\.keras: damaged or incomplete, .*; train again, or copy it"
     if damage == "missing":
         path.unlink()
-        words = r"model\.keras: expected the model of a finished run, found none"
+        words = r"model\.keras: expected the network of a run, there is no such file"
     with pytest.raises(ValueError, match=words):
         exporting.export_run(workdir, [ExportFormat.SAVED_MODEL])
 
