@@ -1,11 +1,12 @@
 """Kills a training at random moments, goes on with it, and compares all that it leaves.
 
-    python -m benchmarks.kills --precisions=float32,mixed_bfloat16,mixed_float16 --runs=5 --kills=5
+    python -m benchmarks.kills --precisions=float32,mixed_bfloat16,mixed_float16 --kills=25
 
-For each precision one run is left alone. Then come --runs others, each killed by SIGKILL up to
---kills times, at a moment drawn evenly over the length of the whole run, and gone on with by
---resume until it ends. After them come one run whose newest snapshot gets a flipped byte, and one
-whose disk is full when a snapshot is written (a limit on the size of its files).
+For each precision one run is left alone. Then come others, each killed by SIGKILL up to
+--kills_per_run times, at a moment drawn evenly over the length of the whole run, and gone on with
+by --resume until it ends; as many as it takes until --kills have happened. After them come one run
+whose newest snapshot gets a flipped byte, one whose disk is full when a snapshot is written (a
+limit on the size of its files), and killed ones that make one batch at a time, or seven.
 Prints where each kill fell, whether SHA-256 of weights, predictions.csv, metrics.json, history.csv
 and decision.json equal those of the run left alone, and ends with exit code 1 where any does not.
 """
@@ -30,8 +31,8 @@ from tfcovid.console import open_console, say
 from tfcovid.experiment.resumed import LOCK
 
 PRECISIONS = absl_flags.DEFINE_list("precisions", ["float32"], "Values of --precision.")
-RUNS = absl_flags.DEFINE_integer("runs", 5, "Runs that are killed, of each precision.")
-KILLS = absl_flags.DEFINE_integer("kills", 5, "At most so many kills a run.")
+KILLS = absl_flags.DEFINE_integer("kills", 25, "Kills of each precision.")
+KILLS_PER_RUN = absl_flags.DEFINE_integer("kills_per_run", 5, "At most so many kills a run.")
 SEED = absl_flags.DEFINE_integer("seed", 0, "Of the moments.")
 EPOCHS = absl_flags.DEFINE_integer("epochs", 8, "At most so many; --patience=1 may end it before.")
 
@@ -39,8 +40,8 @@ FILES = ("predictions.csv", "metrics.json", "history.csv", "decision.json")
 FULL_DISK_BYTES = 200_000  # less than a snapshot, more than any file before the first
 
 
-def command(workdir, precision):
-    """Returns the command of a small run that is worth killing."""
+def command(workdir, precision, more=()):
+    """Returns the command of a small run that is worth killing, with more flags."""
     return [
         *(sys.executable, "-m", "tfcovid.train", "--backbone=tiny", "--image_size=32"),
         *(
@@ -51,23 +52,24 @@ def command(workdir, precision):
         ),
         *("--learning_rate=0.01", "--controls=none", "--snapshot_minutes=0.002", "--resume"),
         f"--workdir={workdir}",
+        *more,
     ]
 
 
-def start(workdir, precision, **how):
+def start(workdir, precision, more=(), **how):
     """Starts the command."""
     return subprocess.Popen(
-        command(workdir, precision), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how
+        command(workdir, precision, more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how
     )
 
 
-def finish(workdir, precision):
+def finish(workdir, precision, more=()):
     """Runs to the end.
 
     Raises:
       RuntimeError: if the command fails.
     """
-    process = start(workdir, precision)
+    process = start(workdir, precision, more)
     shown, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}\n{shown.decode()}")
@@ -98,10 +100,10 @@ def stage(workdir):
     return f"training, {snapshot.name[:15]}" if snapshot else "before the first snapshot"
 
 
-def kill_at(workdir, precision, after_s):
+def kill_at(workdir, precision, after_s, more=()):
     """Kills the command so long after it took its folder; returns where, or None if it ended."""
     began_s = time.time()
-    process, lock = start(workdir, precision), workdir / LOCK
+    process, lock = start(workdir, precision, more), workdir / LOCK
     while process.poll() is None and not (lock.is_file() and lock.stat().st_mtime >= began_s):
         time.sleep(0.01)
     end_s = time.monotonic() + after_s
@@ -114,16 +116,21 @@ def kill_at(workdir, precision, after_s):
     return stage(workdir) if process.returncode == -signal.SIGKILL else None
 
 
-def killed(workdir, precision, rng, length_s):
+def killed(workdir, precision, rng, length_s, *more):
     """Kills a run again and again, and ends it; returns where the kills fell."""
     places = []
-    for _ in range(KILLS.value):
-        place = kill_at(workdir, precision, rng.uniform(0, length_s))
+    for _ in range(KILLS_PER_RUN.value):
+        place = kill_at(workdir, precision, rng.uniform(0, length_s), more)
         if place is None:
             break
         places.append(place)
-    finish(workdir, precision)
+    finish(workdir, precision, more)
     return places
+
+
+def with_parallel_calls(number):
+    """Returns `killed` with a number of batches made at a time."""
+    return lambda *given: killed(*given, f"--num_parallel_calls={number}")
 
 
 def with_a_flipped_byte(workdir, precision, rng, length_s):
@@ -160,8 +167,12 @@ def main(_: list[str]) -> int:
     console, rng = open_console(), random.Random(SEED.value)
     table = rich.table.Table("precision", "run", "what fell where", "equal")
     all_equal = True
-    ways = [("killed", killed)] * RUNS.value
-    ways += [("flipped byte", with_a_flipped_byte), ("full disk", with_a_full_disk)]
+    ways = [
+        ("flipped byte", with_a_flipped_byte),
+        ("full disk", with_a_full_disk),
+        ("one batch at a time, killed", with_parallel_calls(1)),
+        ("seven batches at a time, killed", with_parallel_calls(7)),
+    ]
     for precision in PRECISIONS.value:
         with tempfile.TemporaryDirectory() as name:
             alone, cut = pathlib.Path(name) / "alone", pathlib.Path(name) / "cut"
@@ -172,9 +183,12 @@ def main(_: list[str]) -> int:
             expected = fingerprint(alone)
             epochs = (alone / "history.csv").read_text().count("\n") - 1
             say(console, f"{precision}: {epochs} epochs, {time.monotonic() - began_s:.0f} s")
-            for kind, way in ways:
+            kills, left = 0, list(ways)
+            while left:
+                kind, way = ("killed", killed) if kills < KILLS.value else left.pop(0)
                 shutil.rmtree(cut, ignore_errors=True)
                 places = way(cut, precision, rng, length_s)
+                kills += len(places) if kind == "killed" else 0
                 equal = fingerprint(cut) == expected
                 all_equal = all_equal and equal
                 say(console, f"  {kind}: {'; '.join(places)}: {'equal' if equal else 'UNLIKE'}")

@@ -13,6 +13,7 @@ all do, the value passes as it is unless `config_from_flags` says otherwise.
 import copy
 import dataclasses
 import pathlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -49,6 +50,7 @@ FLAG_MODULES = (
     run_flags,
 )
 
+_UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # what is no UTF-8 comes as half characters
 _Section = TypeVar("_Section")
 
 
@@ -67,6 +69,7 @@ def flags_parser(argv: Sequence[str]) -> list[str]:
       The program's name and the arguments that are no flags.
     """
     try:
+        refuse_undecodable(argv)
         return _parse(argv, absl_flags.FLAGS)
     except (absl_flags.Error, ValueError) as error:
         # absl begins some messages with "ERROR::" and breaks others into lines.
@@ -80,6 +83,20 @@ def _parse(argv: Sequence[str], flag_values: absl_flags.FlagValues) -> list[str]
     rest: list[str] = flag_values(expand_system(argv, flag_values))
     let_files_yield(flag_values, directly_given(argv, flag_values))
     return rest
+
+
+def refuse_undecodable(argv: Sequence[str]) -> None:
+    """Raises ValueError if a flag is no UTF-8: a run writes its flags down, and could not.
+
+    Args:
+      argv: the program's name and its arguments; those that are no flags may be files of any name.
+    """
+    for argument in argv[1:]:
+        if argument.startswith("-") and _UNWRITABLE.search(argument):
+            raise ValueError(
+                f"{argument!a}: expected text in UTF-8 without line breaks; rename the file or "
+                "folder"
+            )
 
 
 def refuse_stray_arguments(argv: Sequence[str]) -> None:

@@ -29,6 +29,13 @@ HOST = absl_flags.DEFINE_string(
     "The address to listen at. 0.0.0.0 is every one of this machine: the server knows neither "
     "passwords nor TLS, so put it behind one that does (docs/deploy.md).",
 )
+ALLOWED_HOSTS = absl_flags.DEFINE_list(
+    "allowed_hosts",
+    [],
+    "Names that requests may ask for in their Host header, beside localhost, --host and loopback "
+    "addresses, such as that of a proxy that passes its own on; * allows any. At a loopback "
+    "address all others are refused with 400; at another one nothing is, unless names are given.",
+)
 PORT = absl_flags.DEFINE_integer(
     "port", 8501, "The port; 0 takes a free one and prints it.", lower_bound=0, upper_bound=65535
 )
@@ -66,6 +73,7 @@ USED = (
     MODEL,
     MODEL_NAME,
     HOST,
+    ALLOWED_HOSTS,
     PORT,
     MAX_BATCH_SIZE,
     BATCH_TIMEOUT_MS,
@@ -84,6 +92,7 @@ class Asked:
       model: the SavedModel folder, as it was named.
       model_name: its name in the addresses.
       host: address to listen at.
+      allowed_hosts: names that requests may ask for besides; "*" for any.
       port: port to listen at, 0 for a free one.
       max_batch_size: images of one call of the model.
       batch_timeout_s: how long an image waits for others.
@@ -96,6 +105,7 @@ class Asked:
     model: str
     model_name: str
     host: str
+    allowed_hosts: tuple[str, ...]
     port: int
     max_batch_size: int
     batch_timeout_s: float
@@ -138,6 +148,7 @@ def asked(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> Asked:
         model=values["model"],
         model_name=values["model_name"],
         host=values["host"],
+        allowed_hosts=tuple(values["allowed_hosts"]),
         port=values["port"],
         max_batch_size=values["max_batch_size"],
         batch_timeout_s=values["batch_timeout_ms"] / 1000,

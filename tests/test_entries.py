@@ -77,6 +77,11 @@ def test_predict_draws_heat_maps_beside_the_same_probabilities(finished_run, sca
         {name: predictions[f"prob_{name}"][0] for name in lines[0]["probabilities"]}, abs=1e-5
     )
     assert len({line["heatmap"] for line in lines}) == 3
+    card = json.loads(
+        (finished_run / "saved_model" / "assets.extra" / "model_card.json").read_text()
+    )
+    assert {line["rule"] for line in lines} == {card["card"]["Decision"]}
+    assert [line["warnings"] for line in lines] == [[]] * 3
     assert {path.name for path in folder.iterdir()} == {
         pathlib.Path(line["heatmap"]).name for line in lines
     }

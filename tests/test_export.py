@@ -255,6 +255,42 @@ def test_a_mistake_is_one_line(tmp_path, arguments, words):
     assert not (tmp_path / "exports").exists()
 
 
+@pytest.mark.parametrize("damage", ["cut", "changed", "nothing", "missing"])
+def test_a_damaged_model_is_one_line_that_says_what_to_do(finished_run, tmp_path, damage):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished_run, workdir)
+    path = workdir / "checkpoints" / "model.keras"
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(
+        {
+            "cut": content[:half],
+            "changed": content[:half] + bytes(1000) + content[half + 1000 :],
+            "nothing": b"",
+            "missing": b"",
+        }[damage]
+    )
+    words = r"model\.keras: damaged or incomplete, .*; train again, or copy it"
+    if damage == "missing":
+        path.unlink()
+        words = r"model\.keras: expected the network of a run, there is no such file"
+    with pytest.raises(ValueError, match=words):
+        exporting.export_run(workdir, [ExportFormat.SAVED_MODEL])
+
+
+def test_a_place_that_exports_cannot_be_written_to_is_one_line(finished_run, tmp_path, monkeypatch):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished_run, workdir)
+    (workdir / "exports").write_text("a file")
+    words = r"exports: expected a folder that exports can be written into \({}\); move away"
+    with pytest.raises(ValueError, match=words.format("File exists")):
+        exporting.export_run(workdir, [ExportFormat.SAVED_MODEL])
+    (workdir / "exports").unlink()
+    monkeypatch.setattr(exporting.os, "access", lambda *_: False)
+    with pytest.raises(ValueError, match=words.format("Permission denied")):
+        exporting.export_run(workdir, [ExportFormat.SAVED_MODEL])
+
+
 def test_the_command_ends_in_a_table_and_says_nothing_on_stderr(finished_run, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(finished_run, workdir)

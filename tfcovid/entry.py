@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from absl import app, logging
 
 from flags import parse
+from tfcovid.printable import one_line
+from tfcovid.refused_by_system import in_words
 from tfcovid.termination import EXIT_CODE, TerminatedError
 
 RESEND_INTERRUPT_AFTER_S = 0.1
@@ -17,8 +19,8 @@ RESEND_INTERRUPT_AFTER_S = 0.1
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     """Runs a command under absl and leaves the process with its exit code.
 
-    A user's mistake (ValueError), a file that cannot be read or written
-    (OSError) and a loss that is no number (FloatingPointError) become one line
+    A user's mistake (ValueError), what the operating system refuses (a full disk, a file that is
+    gone, no memory) and a loss that is no number (FloatingPointError) become one line
     on stderr and exit code 1. Anything else is a fault of this program and
     keeps its traceback. SIGTERM, where a command watches for it, is exit code 143.
 
@@ -32,9 +34,8 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
         logging.set_verbosity(logging.WARNING)
         try:
             return command(argv) or 0
-        except (ValueError, OSError, FloatingPointError) as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            return 1
+        except (ValueError, FloatingPointError) as error:
+            return fail(str(error))
         except KeyboardInterrupt:
             print(
                 "error: stopped by Ctrl-C; what was begun stays unfinished",
@@ -47,9 +48,20 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
                 file=sys.stderr,
             )
             return EXIT_CODE
+        except Exception as error:
+            line = in_words(error)
+            if line is None:
+                raise
+            return fail(line)
 
     sys.unraisablehook = pass_on_interrupt
     app.run(main, flags_parser=parse.flags_parser)
+
+
+def fail(message: str) -> int:
+    """Prints the line of an error and returns the exit code of a command that failed."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return 1
 
 
 def pass_on_interrupt(lost: "sys.UnraisableHookArgs") -> None:

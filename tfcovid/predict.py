@@ -1,8 +1,8 @@
 """Classifies image files: `python -m tfcovid.predict --model=RUN/saved_model FILE…`.
 
-Prints one JSON line an image: probabilities, and the decision at the run's own
-threshold. A file that cannot be classified gets a line with `error`, and the
-command then ends with exit code 1.
+Prints one JSON line an image: probabilities, the decision, the run's own rule that
+decided in words, and what is to be known of the image. A file that cannot be
+classified gets a line with `error`, and the command then ends with exit code 1.
 """
 
 import contextlib
@@ -44,9 +44,11 @@ def predict(argv: Sequence[str]) -> int:
     from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
     from tfcovid.experiment.heat_files import HeatFiles
     from tfcovid.serving.client import DEFAULT, EXPLAIN, load_signature, predict_files
+    from tfcovid.serving.model_folder import decision_rule, model_card
 
     model = pathlib.Path(predict_flags.MODEL.value).expanduser()
     signature = load_signature(model, DEFAULT if heat_folder is None else EXPLAIN)
+    rule = decision_rule(model_card(model))
     drawing = None if heat_folder is None else HeatFiles(made_folder(heat_folder))
     failed = 0
     with output_stream(path) as stream:
@@ -55,9 +57,12 @@ def predict(argv: Sequence[str]) -> int:
             files,
             batch_size=predict_flags.PREDICT_BATCH_SIZE.value,
             max_pixels=DEFAULT_MAX_PIXELS,
+            new_images=True,
         ):
-            drawn = drawing.draw(prediction) if drawing and not prediction.error else {}
-            print(json_line({**prediction.as_json(), **drawn}), file=stream, flush=True)
+            line = prediction.as_json()
+            if prediction.error is None:
+                line |= {"rule": rule, **(drawing.draw(prediction) if drawing else {})}
+            print(json_line(line), file=stream, flush=True)
             failed += prediction.error is not None
     if failed:
         print(f"error: {failed} of {len(files)} images could not be classified", file=sys.stderr)

@@ -34,7 +34,7 @@ def serve(argv: Sequence[str]) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # TensorFlow takes seconds to import: not before the flags are known to be right.
         import_tensorflow()
-        app = _app(asked)
+        app = _app(asked, bound=listener.getsockname()[0])
         host = f"[{asked.host}]" if ":" in asked.host else asked.host
         address = f"http://{host}:{listener.getsockname()[1]}/"
 
@@ -46,9 +46,10 @@ def serve(argv: Sequence[str]) -> None:
     print("Stopped: what was accepted is answered.")
 
 
-def _app(asked: serve_flags.Asked):
+def _app(asked: serve_flags.Asked, *, bound: str):
     """Returns the application that serves the model; raises ValueError if it cannot be loaded."""
     from tfcovid.serving.app import build_app
+    from tfcovid.serving.hosts import expected_hosts
     from tfcovid.serving.limits import Limits
     from tfcovid.serving.servable import Servable
     from tfcovid.serving.service import Service
@@ -65,7 +66,8 @@ def _app(asked: serve_flags.Asked):
         max_batch_size=asked.max_batch_size,
         batch_timeout_s=asked.batch_timeout_s,
     )
-    return build_app(service, asked.model_name)
+    hosts = expected_hosts(bound, asked.host, asked.allowed_hosts)
+    return build_app(service, asked.model_name, hosts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """TensorFlow's import, without the notes that bury what a user needs."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -20,10 +21,16 @@ NOTES = re.compile(
 def import_tensorflow() -> None:
     """Imports TensorFlow and finds its devices; passes on what is no start-up note."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").addFilter(is_no_retracing)
     with filtered_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+def is_no_retracing(record: logging.LogRecord) -> bool:
+    """Returns False for TensorFlow's advice to trace less: each network of a run is traced once."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -27,8 +27,10 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield beside
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         _remove(beside)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # of a write, Python tells only what went wrong
         raise
 
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.data.dicoms import PLANTED, compressed, dicom
-from tfcovid.data.image_files import encoded_image, refuse_reason, scan_files
+from tfcovid.data.image_files import encoded_image, scan_files
+from tfcovid.data.readable import readable_or_reason
 
 
 def _encoded(mode="L", kind="PNG", size=(36, 33)):
@@ -158,7 +159,7 @@ def test_bad_dicom_is_rejected_with_the_reason_and_without_the_patient(tmp_path)
     assert reasons["small.dcm"].startswith("too small: 50 by 20")
     assert reasons["raw.dcm"].startswith("not an image in one of the formats")
     assert not [word for word in PLANTED if word in rejected.to_csv().lower()]
-    assert refuse_reason(contents["cut.dcm"]) == reasons["cut.dcm"]
+    assert readable_or_reason(contents["cut.dcm"]) == reasons["cut.dcm"]
 
 
 def test_encoded_image_is_the_file_or_a_png_of_the_dicom(tmp_path):

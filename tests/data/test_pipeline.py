@@ -12,6 +12,7 @@ from tests.data.images import write_images
 from tfcovid.data.augment import Augmentation
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import (
+    batch_positions,
     epoch_order,
     evaluation_dataset,
     steps_per_epoch,
@@ -220,3 +221,19 @@ next(stream)
     root = pathlib.Path(__file__).parents[2]
     command = [sys.executable, "-c", program]
     subprocess.run(command, cwd=root, check=True, timeout=120, capture_output=True)
+
+
+@pytest.mark.parametrize("sampling_weights", [None, np.linspace(0.0, 1.0, COUNT)])
+def test_the_examples_of_a_batch_are_told_without_making_it(store, sampling_weights):
+    epochs, steps = 2, steps_per_epoch(COUNT, 4)
+    batches = take(stream(store, sampling_weights=sampling_weights), epochs * steps)
+    for number, (_, labels, _) in enumerate(batches):
+        told = batch_positions(
+            COUNT,
+            batch_size=4,
+            batch=number % steps,
+            seed=3,
+            epoch=number // steps,
+            sampling_weights=sampling_weights,
+        )
+        np.testing.assert_array_equal(told * 10, labels)

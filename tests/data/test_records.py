@@ -218,8 +218,8 @@ def test_an_index_that_is_none_is_refused(folder, content):
         ("finding", "Plague", "one of Normal"),
         ("pathologies", "Mass|Plague", "expected Atelectasis"),
         ("sha256", "abc", "64 hexadecimal digits"),
-        ("age", "old", "a number that is not negative"),
-        ("width", "1.5", "a number that is not negative"),
+        ("age", "old", "a number from 0 to"),
+        ("width", "1.5", "a number from 0 to"),
         ("position", "2", "the 5 places of the shards in order"),
     ],
 )

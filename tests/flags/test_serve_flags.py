@@ -20,6 +20,12 @@ def test_flags_become_what_is_asked_in_bytes_and_seconds():
     assert (asked.max_body_bytes, asked.batch_timeout_s, asked.max_pixels) == (2**21, 0.005, 99)
 
 
+def test_further_hosts_are_a_list_of_names():
+    assert serve_flags.asked(values("--model=M")).allowed_hosts == ()
+    given = serve_flags.asked(values("--model=M", "--allowed_hosts=a.example,b.example"))
+    assert given.allowed_hosts == ("a.example", "b.example")
+
+
 def test_without_a_limit_of_pixels_the_server_takes_its_own_and_not_that_of_training():
     assert serve_flags.asked(values("--model=M")).max_pixels == serve_flags.DEFAULT_MAX_PIXELS
     given = serve_flags.asked(values("--model=M", "--max_pixels=100000000"))

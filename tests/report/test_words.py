@@ -56,13 +56,6 @@ def test_what_is_left_is_told_of_the_best_control_that_sees_no_lungs():
     assert words.left_sentence(metrics | {"controls": {}}) == ""
 
 
-def test_interval_legend_names_level_and_every_method():
-    metrics = examples.metrics()
-    metrics["intervals"]["accuracy"]["method"] = "wilson_score"
-    legend = words.interval_legend(metrics)
-    assert "95 %" in legend and examples.METHOD in legend and "wilson score" in legend
-
-
 def test_notes_stand_once_in_order():
     assert words.all_notes({"notes": ["a", "b"]}, ["b", "c"]) == ["a", "b", "c"]
 

@@ -159,6 +159,7 @@ def test_what_is_not_answered_in_time_is_504_and_the_next_one_is(servable):
         gated.go_on.set()
         assert answer.status_code == 504
         assert answer.json() == {"error": "not answered within 0.3 s; try again"}
+        assert answer.headers["retry-after"] == "1"
     with client_of(gated) as client:
         assert client.post(CLASSIFY, content=PICTURE).status_code == 200
 

@@ -1,5 +1,6 @@
 """Clients that hang: slow headers, slow bodies, answers that nobody reads, too many at once."""
 
+import contextlib
 import json
 import socket
 
@@ -9,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.serving.conftest import listening, png, said_to, service_of
+from tfcovid.serving import error_answers
 from tfcovid.serving.app import build_app
 from tfcovid.serving.connections import ConnectionLimits
 from tfcovid.serving.server import listening_socket
@@ -148,7 +150,7 @@ def test_a_client_that_asks_before_it_sends_too_much_is_told_at_once(servable):
     with listening(app, limits) as address:
         received = said_to(address, head + b"Content-Length: 2000000\r\n\r\n")
         assert received.startswith(b"HTTP/1.1 413")
-        # One that does not ask has its 50 MB read and thrown away, and reads its answer.
+        # One that does not ask has its 6 MB read and thrown away, and reads its answer.
         plain = head.replace(b"Expect: 100-continue", b"Connection: close")
         content = bytes(50_000_000 // 8)
         received = said_to(
@@ -158,6 +160,34 @@ def test_a_client_that_asks_before_it_sends_too_much_is_told_at_once(servable):
         body = png()
         received = said_to(address, plain + f"Content-Length: {len(body)}\r\n\r\n".encode(), body)
         assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_is_declared_too_long_is_refused_before_it_is_sent(servable):
+    app = build_app(service_of(servable, max_body_bytes=2**20), "tfcovid")
+    limits = ConnectionLimits(headers_s=60, unread_s=60, connections=50)
+    head = b"POST /api/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000000\r\n\r\n"
+    with listening(app, limits) as address:
+        # Nothing of it comes, and the connection ends all the same.
+        received = said_to(address, head)
+        assert status_and_error(received) == (
+            413,
+            "the request is longer than 1 MiB; send a smaller one",
+        )
+
+
+def test_a_client_that_sends_on_for_ever_has_its_answer_and_is_cut_off(servable, monkeypatch):
+    monkeypatch.setattr(error_answers, "PARTING_S", 0.2)
+    app = build_app(service_of(servable, max_body_bytes=2**20), "tfcovid")
+    limits = ConnectionLimits(headers_s=60, unread_s=60, connections=50)
+    head = b"POST /api/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000000\r\n\r\n"
+    with listening(app, limits) as address, socket.create_connection(address, 60) as connection:
+        connection.sendall(head)
+        assert connection.recv(12) == b"HTTP/1.1 413"
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 90_000_000_000:
+                sent += connection.send(bytes(2**16))
+        assert sent < 90_000_000_000
 
 
 def test_a_port_that_is_taken_and_a_host_that_is_none_are_one_line():

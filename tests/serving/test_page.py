@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.dicoms import dicom
-from tests.data.images import noise
+from tests.data.images import encode, noise
 from tests.serving import chromium
 from tests.serving.conftest import client_of, listening, png, service_of
 from tfcovid.serving.app import build_app
@@ -85,6 +85,7 @@ def test_a_file_gets_its_probabilities_decision_and_heat_map(page, tmp_path, mod
     assert page.evaluate("document.getElementById('picture').naturalWidth") == 32
     said = page.evaluate(text("status"))
     assert said.startswith("film.png: ") and all(label in said for label in labels)
+    assert said.endswith(why)
     assert page.complaints == []
 
 
@@ -133,6 +134,35 @@ def test_a_broken_file_gets_its_line_and_the_others_their_answer(page, tmp_path)
     assert len(lines[1]) == len(lines[3]) == 2
     page.evaluate("document.querySelectorAll('#list button')[1].click()")
     assert page.evaluate(text("file")) == "good.png"
+
+
+def test_what_is_odd_about_an_image_is_read_beside_its_decision(page, tmp_path):
+    flat = write(tmp_path, "flat.png", encode(np.full((40, 50), 9, np.uint8), "PNG"))
+    classify(page, flat)
+    said = page.evaluate(text("warnings"))
+    assert said == "no contrast: every pixel has the gray value 9, the result says nothing"
+    assert page.evaluate(shown("warnings")) and said in page.evaluate(text("status"))
+    classify(page, write(tmp_path, "film.png", png(5)))
+    assert not page.evaluate(shown("warnings"))
+
+
+@pytest.mark.parametrize(("width", "framed"), [(1280, True), (390, False)])
+def test_where_the_last_of_several_files_fails_its_reason_and_the_others_are_in_view(
+    page, tmp_path, width, framed
+):
+    page.see(width=width, height=700, phone=width < 500)
+    files = [write(tmp_path, f"{i}.png", png(i)) for i in range(3)]
+    page.choose_files("#files", *files, write(tmp_path, "text.png", b"no image"))
+    page.wait("document.querySelector('#list').textContent.includes('not classified')")
+    for name in ("problem-reason", "list"):
+        box = f"document.getElementById('{name}').getBoundingClientRect()"
+        top, bottom = page.evaluate(f"(({{top, bottom}}) => [top, bottom])({box})")
+        assert 0 <= top < bottom <= 700
+    assert page.evaluate(shown("frame")) == framed
+    reasons = "document.querySelector('main').innerText.split('not an image').length - 1"
+    assert page.evaluate(reasons) == 1, "it is told once"
+    page.evaluate("document.querySelector('#list button').click()")
+    assert page.evaluate(shown("frame")) and page.evaluate(shown("result"))
 
 
 def test_a_name_of_a_file_is_text_and_never_html(page, tmp_path):
@@ -212,8 +242,11 @@ def test_every_control_has_a_name_for_those_who_do_not_see_it(page, tmp_path):
 def test_the_card_of_the_model_is_shown(page):
     page.evaluate("document.querySelector('details').open = true")
     card = page.evaluate("document.getElementById('card').innerText")
-    said = "purpose research. decision the 7th rule. task multiclass share 0.500 notes"
+    said = "purpose research. decision the 7th rule. how it was made"
     assert " ".join(card.lower().split()) == said
+    page.evaluate("document.querySelector('#card details').open = true")
+    more = page.evaluate("document.querySelector('#card details dl').innerText")
+    assert " ".join(more.lower().split()) == "task multiclass share 0.500 notes"
 
 
 def test_a_model_without_heat_maps_and_card_says_so(plain_folder, tab, tmp_path):
@@ -239,5 +272,5 @@ def test_the_page_may_load_nothing_from_elsewhere(servable):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "http://" not in answer.text.replace("http://www.w3.org", "")
         assert "https://" not in answer.text
-    assert found.keys() == {"decision", "explained", "picture", "classes"}
+    assert found.keys() == {"decision", "explained", "picture", "classes", "warnings", "rule"}
     assert np.sum([one["probability"] for one in found["classes"]]) == pytest.approx(1)

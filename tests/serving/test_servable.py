@@ -31,9 +31,9 @@ def test_every_row_gets_its_own_outputs(servable):
 
 
 def test_the_card_is_read_where_there_is_one(servable, plain_folder):
-    assert servable.model_card() == CARD and servable.explains
+    assert servable.card == CARD and servable.explains
     plain = Servable(plain_folder)
-    assert plain.model_card() is None and not plain.explains
+    assert plain.card is None and not plain.explains
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
@@ -43,4 +43,4 @@ def test_a_damaged_card_is_one_line_with_its_path(plain_folder, tmp_path, conten
     card = folder / ASSETS / "model_card.json"
     card.write_text(content)
     with pytest.raises(ValueError, match=r"model_card\.json: expected .*copy the model once more"):
-        Servable(folder).model_card()
+        Servable(folder)

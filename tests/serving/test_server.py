@@ -79,6 +79,9 @@ def test_200_clients_at_once_each_get_their_own_answer_and_none_is_lost(finished
         calls = re.search(r"tfcovid_batch_size_count (\S+)", shown)
         assert float(calls[1]) < CLIENTS / 2, "they shared calls"
         assert answered(address + "/readyz") == (200, b"ok\n")
+        rebound = urllib.request.Request(address + "/healthz", headers={"Host": "evil.example"})
+        status, body = answered(rebound)
+        assert status == 400 and b"Host evil.example: expected 127.0.0.1, localhost" in body
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

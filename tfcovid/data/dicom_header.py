@@ -15,8 +15,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
+from tfcovid.data.dicom_modalities import no_radiograph_reason
+
 NEEDS_PYDICOM = "DICOM files need pydicom: pip install -r requirements-dicom.txt"
 NOT_WHOLE = "damaged or cut off: the pixels of the DICOM file are not whole"
+BARE = (
+    "a DICOM stream without preamble: its first 128 bytes and the mark DICM are missing; export it "
+    "as a DICOM file"
+)
 DAMAGED = "damaged or cut off: the pixels of the DICOM file do not decode"
 
 # What pydicom raises on bytes that are no DICOM, beside its own kinds of these.
@@ -41,6 +47,7 @@ PALETTE = "PALETTE COLOR"
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 PIXEL_TAGS = (
+    "Modality",
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -75,6 +82,8 @@ _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 # Inflating has no limit in pydicom, so a small file could fill the memory.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _META_BYTES = 4096
+# Of a file's meta information, and of what the image is: an element of them comes first.
+_FIRST_GROUPS = (0x0002, 0x0008)
 
 
 class UnusableDicomError(ValueError):
@@ -86,19 +95,40 @@ def is_dicom(content: bytes) -> bool:
     return content[128:132] == b"DICM"
 
 
-def dicom_facts(content: bytes, max_pixels: int) -> tuple[int, int, str]:
+def is_bare_dicom(content: bytes) -> bool:
+    """Returns whether a file begins with elements of DICOM, without the preamble of a DICOM file.
+
+    Archives and networks hand out such streams. What their elements are coded in is not said.
+    """
+    if len(content) < 12:
+        return False
+    group, element, length = struct.unpack_from("<HHI", content)
+    if group not in _FIRST_GROUPS:
+        return False
+    if re.fullmatch(rb"[A-Z]{2}", content[4:6]):  # a type of value
+        return True
+    behind = content[8 + length : 12 + length]
+    return len(behind) == 4 and struct.unpack("<HH", behind) > (group, element)
+
+
+def dicom_facts(
+    content: bytes, max_pixels: int, *, radiograph: bool = False
+) -> tuple[int, int, str]:
     """Returns (width, height, photometric interpretation) of a DICOM file, nothing decoded.
 
     Args:
       content: the whole file.
-      max_pixels: the largest width × height × frames.
+      max_pixels: the largest width × height.
+      radiograph: whether a file is refused that states the modality of another machine. Readers
+        of data sets see to that themselves.
 
     Raises:
       ValueError: if pydicom is not installed; if the file is cut off, has no pixels, more than
-        `max_pixels` of them, or pixels of a kind that cannot be read. The message is a reason for
-        `rejected.csv`: it has no line break and holds nothing of the patient.
+        `max_pixels` of them, or pixels of a kind that cannot be read; if it has to be a radiograph
+        and says that it is none. The message is a reason for `rejected.csv`: it has no line break
+        and holds nothing of the patient.
     """
-    dataset = read_pixel_elements(content, max_pixels)
+    dataset = read_pixel_elements(content, max_pixels, radiograph=radiograph)
     return int(dataset.Columns), int(dataset.Rows), str(dataset.PhotometricInterpretation)
 
 
@@ -168,7 +198,7 @@ def reason_for_damage(text: str) -> Iterator[None]:
         raise UnusableDicomError(text) from None
 
 
-def read_pixel_elements(content: bytes, max_pixels: int) -> Any:
+def read_pixel_elements(content: bytes, max_pixels: int, *, radiograph: bool = False) -> Any:
     """Returns the elements of PIXEL_TAGS, checked.
 
     Raises:
@@ -176,6 +206,8 @@ def read_pixel_elements(content: bytes, max_pixels: int) -> Any:
     """
     dataset = read_elements(io.BytesIO(content), PIXEL_TAGS, pixels=True)
     with reason_for_damage("damaged: the DICOM file does not say how to read its pixels"):
+        if radiograph:
+            _check_modality(dataset)
         if "PixelData" not in dataset:
             raise UnusableDicomError(
                 NOT_WHOLE
@@ -186,6 +218,13 @@ def read_pixel_elements(content: bytes, max_pixels: int) -> Any:
         _check_kind(dataset)
         _check_transfer_syntax(dataset)
     return dataset
+
+
+def _check_modality(dataset: Any) -> None:
+    """Raises ValueError if the file says that it comes from another machine than one for films."""
+    reason = no_radiograph_reason(str(dataset.get("Modality") or "").strip())
+    if reason is not None:
+        raise UnusableDicomError(reason)
 
 
 def _check_size(dataset: Any, max_pixels: int) -> None:

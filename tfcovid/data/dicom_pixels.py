@@ -23,7 +23,7 @@ _STREAMS = (
 _DETECTOR_BITS = (8, 10, 12, 14, 16)
 
 
-def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
+def dicom_to_png(content: bytes, *, max_pixels: int, radiograph: bool = False) -> bytes:
     """Returns the picture of a DICOM file as its maker meant it to be shown, as a gray PNG file.
 
     Stored values go through the modality LUT or rescale, then through the first VOI LUT, else the
@@ -40,6 +40,7 @@ def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
     Args:
       content: the whole file.
       max_pixels: the largest width × height.
+      radiograph: whether a file of another modality is refused, as in `dicom_facts`.
 
     Returns:
       A PNG file, 8-bit gray, of the same width and height, without any text in it.
@@ -49,7 +50,7 @@ def dicom_to_png(content: bytes, *, max_pixels: int) -> bytes:
 
     Source: DICOM PS3.3, C.7.6.3 (pixels), C.11.1 (modality LUT), C.11.2 (VOI LUT); PS3.4, N.2.
     """
-    dataset = read_pixel_elements(content, max_pixels)
+    dataset = read_pixel_elements(content, max_pixels, radiograph=radiograph)
     with reason_for_damage(DAMAGED):
         picture = _picture(dataset)
     encoded = io.BytesIO()

@@ -1,19 +1,21 @@
 """What the files of images say before anything is decoded: bytes, size, colour mode."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import io
 import os
 import pathlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from tfcovid.data.dicom_header import dicom_facts, is_dicom
+from tfcovid.data.dicom_header import BARE, dicom_facts, is_bare_dicom, is_dicom
 from tfcovid.data.dicom_pixels import dicom_to_png
+from tfcovid.data.image_blocks import GIF, JPEG, PNG, frames_in
 from tfcovid.data.sources.reading import TEXT, Category, aside
 
 FACT_TYPES: dict[str, Any] = {
@@ -26,7 +28,11 @@ FACT_TYPES: dict[str, Any] = {
 # Those that Pillow reads and the TensorFlow graph decodes; DICOM is turned into PNG for both.
 FORMATS = ("JPEG", "PNG", "GIF")
 DICOM = "DICOM"
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+SIGNATURES = (JPEG, PNG, GIF)
+# Progressive JPEG files have about 10 scans. Each goes over every pixel, so that a small file with
+# thousands of them would keep the decoder busy for hours.
+MAX_JPEG_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
 # The largest detectors have 4,300 × 4,300 pixels; a small file can claim any number.
 DEFAULT_MAX_PIXELS = 50_000_000
 # Pillow itself refuses from twice MAX_IMAGE_PIXELS on, and warns below.
@@ -66,9 +72,9 @@ def scan_files(
         raise ValueError(f"max_pixels: expected 1 to {HIGHEST_MAX_PIXELS}. Received: {max_pixels}.")
     paths = [root / path for path in rows["path"]]
     found: list[tuple | str] = []
-    # The filter is set here because filters belong to the process, not to a thread.
+    # Set here and not in each thread, because filters belong to the process.
     with (
-        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        _without_pillows_warnings(),
         concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         for fact in pool.map(lambda path: _facts_or_reason(path, max_pixels), paths):
@@ -86,28 +92,18 @@ def scan_files(
     return facts, aside(bad_rows, Category.BAD_FILE, pd.Series(reasons, bad_rows.index, TEXT))
 
 
-def refuse_reason(content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> str | None:
-    """Returns why the bytes of a file are no image to classify, or None if their header is one's.
-
-    Args:
-      content: the whole file.
-      max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
-    """
-    size = size_or_reason(content, max_pixels=max_pixels)
-    return size if isinstance(size, str) else None
-
-
 def size_or_reason(
-    content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+    content: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, radiograph: bool = False
 ) -> tuple[int, int] | str:
     """Returns (width, height) by the header of a file, or why its bytes are no image to classify.
 
     Args:
       content: the whole file.
       max_pixels: the largest width × height, 1 to `HIGHEST_MAX_PIXELS`.
+      radiograph: whether a DICOM file of another modality is refused, as in `dicom_facts`.
     """
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        header = _header_or_reason(content, max_pixels)
+    with _without_pillows_warnings():
+        header = _header_or_reason(content, max_pixels, radiograph=radiograph)
     return header if isinstance(header, str) else header[:2]
 
 
@@ -129,24 +125,12 @@ def encoded_image(path: str | os.PathLike[str], max_pixels: int = DEFAULT_MAX_PI
     return dicom_to_png(content, max_pixels=max_pixels) if is_dicom(content) else content
 
 
-def encoded_or_reason(name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes | str:
-    """Returns a file as `encoded_image` does, or why it is no image to classify.
-
-    Args:
-      name: of the file.
-      max_pixels: refuses larger images before anything of them is decoded.
-    """
-    try:
-        content = pathlib.Path(name).read_bytes()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    reason = refuse_reason(content, max_pixels=max_pixels)
-    if reason is None and is_dicom(content):
-        try:
-            return dicom_to_png(content, max_pixels=max_pixels)
-        except ValueError as error:
-            return str(error)
-    return reason or content
+@contextlib.contextmanager
+def _without_pillows_warnings() -> Iterator[None]:
+    """Keeps what Pillow says of sizes and of damaged notes in a header off the terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int, str, str] | str:
@@ -163,13 +147,15 @@ def _facts_or_reason(path: pathlib.Path, max_pixels: int) -> tuple[str, int, int
     return hashlib.sha256(content).hexdigest(), *header
 
 
-def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:
+def _header_or_reason(
+    content: bytes, max_pixels: int, *, radiograph: bool = False
+) -> tuple[int, int, str, str] | str:
     """Returns (width, height, mode, format) of an image, or why the bytes are no usable image."""
     if not content:
         return "empty file (0 bytes)"
     if is_dicom(content):
         try:
-            width, height, mode = dicom_facts(content, max_pixels)
+            width, height, mode = dicom_facts(content, max_pixels, radiograph=radiograph)
         except ValueError as error:
             return str(error)
         kind = DICOM
@@ -178,11 +164,18 @@ def _header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, s
         if isinstance(header, str):
             return header
         width, height, mode, kind = header
+        if content.startswith(JPEG) and content.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+            return f"not decoded: a JPEG file of more than {MAX_JPEG_SCANS} scans"
     if width * height > max_pixels:
         return f"too large: {width} by {height} is more than {max_pixels} pixels"
     if min(width, height) < MIN_SIDE_PX:
         return f"too small: {width} by {height}, both sides must have {MIN_SIDE_PX} pixels or more"
-    return width, height, mode, kind
+    try:
+        frames = frames_in(content)
+    except ValueError as error:
+        return str(error)
+    # The graph would take the first one for all of them; DICOM has said so before.
+    return f"{frames} frames: expected one film" if frames > 1 else (width, height, mode, kind)
 
 
 def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int, str, str] | str:
@@ -194,4 +187,6 @@ def _pillow_header_or_reason(content: bytes, max_pixels: int) -> tuple[int, int,
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         if content.startswith(SIGNATURES):
             return "damaged or cut off: the header of the image is not whole"
+        if is_bare_dicom(content):
+            return BARE
         return f"not an image in one of the formats {', '.join(FORMATS)}, nor a DICOM file"

@@ -42,6 +42,8 @@ COLUMN_TYPES: dict[str, Any] = {
 }
 MANIFEST_COLUMNS = tuple(COLUMN_TYPES)
 NEVER_EMPTY = ("image", "path", "label", "split", "group_id")
+# Beyond it a number of the file is not the one that float64 keeps.
+HIGHEST_NUMBER = 2**53
 SPLITS = ("train", "validation", "test")
 
 # From here on a class and its source are as good as one.
@@ -204,10 +206,10 @@ def read_manifest(
     _refuse(~digest, table, "sha256", "64 hexadecimal digits, or nothing", path)
     for column in ("fold", "width", "height", "age"):
         numbers = pd.to_numeric(table[column], errors="coerce")
-        wrong = table[column].notna() & ~(numbers >= 0) | (numbers == np.inf)
+        wrong = table[column].notna() & ~numbers.between(0, HIGHEST_NUMBER)
         if column != "age":
             wrong |= numbers.notna() & (numbers % 1 != 0)
-        _refuse(wrong, table, column, "a number that is not negative, or nothing", path)
+        _refuse(wrong, table, column, f"a number from 0 to {HIGHEST_NUMBER}, or nothing", path)
         table[column] = numbers.astype("float64")
     table = table.astype(COLUMN_TYPES)
     _check_splits(table, (classes or sorted(table["label"].unique())) if every_label else (), path)

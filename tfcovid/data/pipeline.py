@@ -48,6 +48,18 @@ def epoch_order(num_examples, *, seed, epoch, sampling_weights=None):
     return positions, _occurrences(positions)
 
 
+def batch_positions(num_examples, *, batch_size, batch, seed, epoch, sampling_weights=None):
+    """Returns which examples a batch of `training_dataset` shows, as NumPy positions int64 [n].
+
+    Args:
+      num_examples: as in `epoch_order`, like seed, epoch and sampling_weights.
+      batch_size: at least 1.
+      batch: its place in the epoch, from 0.
+    """
+    order, _ = epoch_order(num_examples, seed=seed, epoch=epoch, sampling_weights=sampling_weights)
+    return order.numpy()[batch * batch_size : (batch + 1) * batch_size]
+
+
 def training_dataset(
     store: ImageStore,
     indices: np.ndarray,

@@ -58,6 +58,8 @@ _FIELDS: dict[str, type] = {
     "notes": list,
     "declared": dict,
 }
+# Beyond it a number of the file is not the one that float64 keeps.
+_HIGHEST_NUMBER = 2**53
 _DIGEST = "[0-9a-f]{64}"
 
 
@@ -236,10 +238,10 @@ def _read_rows(path: pathlib.Path, shards: Sequence[ShardFile]) -> pd.DataFrame:
     _refuse(~digest, table, "sha256", "64 hexadecimal digits", path)
     for column in _NUMBERS:
         numbers = pd.to_numeric(table[column], errors="coerce")
-        wrong = table[column].notna() & ~((numbers >= 0) & (numbers < np.inf))
+        wrong = table[column].notna() & ~numbers.between(0, _HIGHEST_NUMBER)
         if column != "age":
             wrong |= numbers % 1 > 0
-        _refuse(wrong, table, column, "a number that is not negative", path)
+        _refuse(wrong, table, column, f"a number from 0 to {_HIGHEST_NUMBER}", path)
         table[column] = numbers
     expected = [(number, i) for number, shard in enumerate(shards) for i in range(shard.images)]
     found = list(zip(table["shard"], table["position"], strict=True))

@@ -15,12 +15,14 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.pipeline import steps_per_epoch
 from tfcovid.experiment.classifiers.asked import Asked
+from tfcovid.experiment.divergence import told
 from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.inputs import augmented_sample, split_dataset, training_stream
 from tfcovid.report.plots import confusion_matrix_figure, figure_to_rgb
 from tfcovid.training import run_record
 from tfcovid.training.callbacks import merge_histories
 from tfcovid.training.checkpointing import BestModel
+from tfcovid.training.divergence import DivergedError
 from tfcovid.training.phases import Material, Phase, TrainingPlan, plan_phases, run_phase
 from tfcovid.training.resuming import Keeper, StoppedTrainingError, read_kept
 from tfcovid.training.snapshots import Snapshots
@@ -44,9 +46,11 @@ def train(
       The keeper of the best model: it says of which phase and epoch that is.
 
     Raises:
-      FloatingPointError: if the loss is no longer finite.
+      FloatingPointError: if loss or weights are no longer finite; diverged.json says on which
+        images, and which model is the last good one.
       TerminatedError: if SIGTERM came; a snapshot is there then.
     """
+    folder.diverged.unlink(missing_ok=True)
     snapshots = Snapshots(folder.best_model.parent)
     best = BestModel(folder.best_model, snapshots)
     if is_trained(folder, console):
@@ -72,6 +76,8 @@ def train(
                     run_phase(model, phase, plan, material, best=best, keeper=keeper, kept=at)
     except StoppedTrainingError:
         raise termination.TerminatedError from None
+    except DivergedError as error:
+        raise FloatingPointError(told(error, asked, folder, best, snapshots)) from error
     best.settle()
     say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(keeper.histories)), folder.history)

@@ -26,8 +26,10 @@ class HeatFiles:
         self.folder = folder
         self._written: set[str] = set()
 
-    def draw(self, prediction: Prediction) -> dict[str, str]:
+    def draw(self, prediction: Prediction) -> dict[str, str | None]:
         """Writes NAME.heatmap.png, and returns what the JSON line says of it.
+
+        Where nothing in the image speaks for the class there is no picture, and the line has null.
 
         The heat lies over the image itself, at most LARGEST_PX a side; where the model crops to the
         lungs, over the square that it saw. A picture of an earlier call is replaced; of two files
@@ -38,6 +40,8 @@ class HeatFiles:
         """
         heat = prediction.heat_map
         assert heat is not None
+        if not heat.values.any():
+            return {"heatmap": None, "heatmap_class": heat.of_class}
         if prediction.lungs_found is None:
             film = _film(prediction.image)
             values = _resized(heat.values, film.shape)

@@ -15,7 +15,7 @@ from tfcovid.console import counting_bar, say
 from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, load_dataset
 from tfcovid.data.manifest import Manifest
-from tfcovid.data.pipeline import evaluation_dataset, training_dataset
+from tfcovid.data.pipeline import batch_positions, evaluation_dataset, training_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import cache_folder, read_sources
@@ -231,6 +231,21 @@ def training_stream(
         example_weights=example_weights,
         sampling_weights=sampling_weights,
     )
+
+
+def images_of_batch(config: Config, dataset: Dataset, epoch: int, batch: int) -> list[str]:
+    """Returns the paths of the images that a batch of `training_stream` shows, in its order."""
+    rows = dataset.rows("train")
+    _, sampling_weights = head_of(dataset).weights(config, dataset)
+    positions = batch_positions(
+        len(rows),
+        batch_size=config.training.batch_size,
+        batch=batch,
+        seed=config.run.seed,
+        epoch=epoch,
+        sampling_weights=sampling_weights,
+    )
+    return dataset.frame["path"].iloc[rows[positions]].tolist()
 
 
 def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:

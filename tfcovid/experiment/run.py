@@ -50,7 +50,8 @@ def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
     if begun:
         refuse_other(config, run_record.RunFolder(wanted))
     else:
-        run_record.RunFolder(wanted).refuse_if_used()
+        free = free_name(wanted, numbered=config.run.workdir is None)
+        run_record.RunFolder(free).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     start = find_start(config, console)

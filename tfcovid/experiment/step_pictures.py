@@ -10,9 +10,9 @@ import tensorflow as tf
 from flags.config import DataConfig
 from tfcovid.data.decode import decode_gray
 from tfcovid.data.decode_files import why_undecoded
-from tfcovid.data.image_files import encoded_or_reason
 from tfcovid.data.lung_crop.chain import MASK_PX, lung_crop_steps
 from tfcovid.data.preprocess import plain_square
+from tfcovid.data.readable import readable_file
 from tfcovid.report.panels import Panel, panels_figure, save_png
 
 ENDING = ".steps.png"
@@ -48,12 +48,12 @@ def draw_files(files: Sequence[str], folder: pathlib.Path, asked: DataConfig) ->
         if path in written:
             yield Drawn(f"{file}: {path} is the picture of {written[path]}; draw it apart", True)
             continue
-        encoded = encoded_or_reason(file, asked.max_pixels)
-        if isinstance(encoded, str):
-            yield Drawn(f"{file}: {encoded}", True)
+        found = readable_file(file, max_pixels=asked.max_pixels)
+        if isinstance(found, str):
+            yield Drawn(f"{file}: {found}", True)
             continue
         try:
-            panels = PANELS[asked.preprocessing.value](decode_gray(encoded), asked.image_size)
+            panels = PANELS[asked.preprocessing.value](decode_gray(found.encoded), asked.image_size)
         except tf.errors.OpError as error:
             yield Drawn(f"{file}: {why_undecoded(error)}", True)
             continue

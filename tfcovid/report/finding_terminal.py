@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tfcovid.report import finding_words, words
+from tfcovid.report.interval_words import interval_legend
 from tfcovid.report.terminal import (
     confusion_table,
     heading,
@@ -49,7 +50,7 @@ def print_findings(
     print_heat(console, metrics)
     heading(console, "Each finding against its absence, where it is known")
     show(console, _finding_table(metrics))
-    show(console, Text(finding_words.interval_legend(metrics), "dim"))
+    show(console, Text(interval_legend(metrics, finding_words.HEADLINE), "dim"))
     diagnosis = metrics.get("diagnosis")
     if diagnosis is not None:
         heading(console, "Confusion matrix of the classes (rows: truth, columns: decision)")

@@ -131,11 +131,3 @@ def drop_sentence(metrics: Metrics) -> str:
         f"{number(-found['high'])} and {number(-found['low'])}) than on the run's own test split, "
         f"{number(found['a'])}."
     )
-
-
-def interval_legend(metrics: Metrics) -> str:
-    """Returns how the intervals were made, in one line."""
-    found = metrics["intervals"].values()
-    levels = dict.fromkeys(f"{100 * entry['level']:g} %" for entry in found)
-    methods = dict.fromkeys(entry["method"] for entry in found)
-    return f"Intervals: {', '.join(levels)}, {' or '.join(methods)}." if levels else ""

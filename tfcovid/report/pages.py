@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from tfcovid.report import words
+from tfcovid.report.interval_words import interval_legend
 
 DASH = "\u2013"
 
@@ -33,7 +34,7 @@ def page_template(name: str, **filters: Callable[..., Any]) -> jinja2.Template:
         "spoken": lambda text: str(text).replace("_", " "),
         **filters,
     }
-    engine.globals |= {"words": words}
+    engine.globals |= {"words": words, "interval_legend": interval_legend}
     return engine.get_template(name)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tfcovid.report import heat_words, words
+from tfcovid.report.interval_words import interval_legend
 
 MAX_WIDTH = 100
 INDENT = 2
@@ -156,7 +157,7 @@ def _class_table(metrics: Mapping[str, Any]) -> rich.table.Table:
 
 
 def _print_legend(console: Console, metrics: Mapping[str, Any]) -> None:
-    legend = words.interval_legend(metrics)
+    legend = interval_legend(metrics, words.HEADLINE)
     if legend:
         show(console, Text(legend, "dim"))
     if words.has_few(metrics):

@@ -1,7 +1,7 @@
 """How figures are put into words, the same on the terminal and on the page."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Metrics = Mapping[str, Any]
@@ -49,16 +49,6 @@ def interval(found: Mapping[str, Any] | None, *, dash: str = "-") -> str:
         return ""
     mark = FEW_MARK if found.get("few_groups") else ""
     return f"{number(found['low'])}{dash}{number(found['high'])}{mark}"
-
-
-def interval_legend(metrics: Metrics) -> str:
-    """Returns how the intervals were made, in one line; "" where there are none."""
-    intervals = [*metrics["intervals"].values(), *_control_intervals(metrics)]
-    if not intervals:
-        return ""
-    levels = _listed(f"{100 * level:g} %" for level in _distinct(intervals, "level"))
-    methods = _listed(method.replace("_", " ") for method in _distinct(intervals, "method"))
-    return f"Intervals: {levels}, {methods}."
 
 
 def has_few(metrics: Metrics) -> bool:
@@ -279,11 +269,3 @@ def _overlap(metrics: Metrics, control: Mapping[str, Any]) -> bool:
 def _control_intervals(metrics: Metrics) -> list[Mapping[str, Any]]:
     found = [*metrics["controls"].values(), *metrics.get("sources_told_apart", {}).values()]
     return [c["interval"] for c in found if c.get("interval")]
-
-
-def _distinct(intervals: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
-    return list(dict.fromkeys(found[key] for found in intervals))
-
-
-def _listed(words: Iterable[str]) -> str:
-    return " or ".join(words)

@@ -8,10 +8,12 @@ from typing import cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tfcovid.serving.error_answers import error_answer
+from tfcovid.serving.hosts import HostChecked
 from tfcovid.serving.model_routes import model_routes
 from tfcovid.serving.monitoring import CONTENT_TYPE, Metrics
 from tfcovid.serving.page_routes import page_routes
@@ -19,15 +21,13 @@ from tfcovid.serving.refused import RefusedError
 from tfcovid.serving.service import Service
 
 
-def build_app(service: Service, model_name: str) -> ASGIApp:
+def build_app(service: Service, model_name: str, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Returns the application.
 
     Args:
       service: the model behind its limits.
       model_name: NAME of the addresses /v1/models/NAME.
-
-    Raises:
-      ValueError: if the model's card cannot be read.
+      hosts: names that requests may ask for, as in `hosts.expected_hosts`.
     """
 
     @contextlib.asynccontextmanager
@@ -50,7 +50,8 @@ def build_app(service: Service, model_name: str) -> ASGIApp:
             Exception: _fail,
         },
     )
-    return Counted(app, service.metrics)
+    checked = app if hosts is None else HostChecked(app, hosts)
+    return Counted(checked, service.metrics)
 
 
 class Counted:
@@ -108,27 +109,18 @@ def _state_routes(service: Service) -> list[Route]:
 
 async def _refuse(_: Request, error: Exception) -> Response:
     refused = cast(RefusedError, error)
-    return _error(refused.status, str(refused), refused.headers())
+    return error_answer(refused.status, str(refused), refused.headers(), unread=refused.unread)
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:
     refused = cast(HTTPException, error)
     message = f"{refused.detail}: {request.method} {request.url.path[:100]}"
-    return _error(refused.status_code, message, dict(refused.headers or {}))
+    return error_answer(refused.status_code, message, dict(refused.headers or {}))
 
 
 async def _give_up(_: Request, __: Exception) -> Response:
-    return _error(400, "the connection was closed before the request was whole", {})
+    return error_answer(400, "the connection was closed before the request was whole")
 
 
 async def _fail(_: Request, __: Exception) -> Response:
-    return _error(500, "a fault of the server; its log says more", {})
-
-
-def _error(status: int, message: str, headers: dict[str, str]) -> Response:
-    """Returns `{"error": message}`, as TensorFlow Serving answers.
-
-    What a client sent and is told again may have half a character, which no JSON can carry.
-    """
-    whole = message.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse({"error": " ".join(whole.split())}, status, headers)
+    return error_answer(500, "a fault of the server; its log says more")

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcovid.data.image_files import HIGHEST_MAX_PIXELS, encoded_or_reason
+from tfcovid.data.decode import decode_gray
+from tfcovid.data.image_files import HIGHEST_MAX_PIXELS
+from tfcovid.data.image_warnings import contrast_warnings
+from tfcovid.data.readable import Readable, readable_file
 
 INPUT = "image_bytes"
 OUTPUTS = {"probabilities", "labels", "decision"}
@@ -44,6 +47,7 @@ class Prediction:
       lungs_found: whether the model found the lungs that it crops to; None of one that crops
         nothing.
       heat_map: where the evidence lies; None where there is an error, or no heat map was asked for.
+      warnings: what whoever reads this should know of the image; None where nobody looked.
     """
 
     image: str
@@ -52,6 +56,7 @@ class Prediction:
     error: str | None = None
     lungs_found: bool | None = None
     heat_map: HeatMap | None = None
+    warnings: tuple[str, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns what a JSON line holds: the error alone, or everything but it."""
@@ -64,6 +69,8 @@ class Prediction:
         }
         if self.lungs_found is not None:
             fields["lungs_found"] = self.lungs_found
+        if self.warnings is not None:
+            fields["warnings"] = list(self.warnings)
         return fields
 
 
@@ -120,12 +127,21 @@ def _is_classifier(signature) -> bool:
     )
 
 
+def takes_radiographs_only(signature) -> bool:
+    """Returns whether DICOM files of CT, MR and the like are refused.
+
+    They are not where the model crops to the lungs, as those do that are trained on CT slices.
+    """
+    return "lungs_found" not in signature.structured_outputs
+
+
 def predict_files(
     signature,
     files: Sequence[str],
     *,
     batch_size: int,
     max_pixels: int = HIGHEST_MAX_PIXELS,
+    new_images: bool = False,
 ) -> Iterator[Prediction]:
     """Yields a prediction for each file, in order.
 
@@ -134,9 +150,19 @@ def predict_files(
       files: paths of images.
       batch_size: files read and classified at a time.
       max_pixels: refuses larger images before anything of them is decoded.
+      new_images: whether they are of no data set, whose reader has looked at their modality:
+        other DICOM files than radiographs are refused, and predictions have their warnings.
     """
-    contents = ((name, encoded_or_reason(name, max_pixels)) for name in files)
-    yield from predict_contents(signature, contents, batch_size=batch_size)
+    radiograph = new_images and takes_radiographs_only(signature)
+    waiting = iter(files)
+    while batch := list(itertools.islice(waiting, batch_size)):
+        found = {
+            name: readable_file(name, max_pixels=max_pixels, radiograph=radiograph)
+            for name in batch
+        }
+        contents = [(name, _encoded(found[name])) for name in batch]
+        for prediction in _predict_batch(signature, contents):
+            yield _warned(prediction, found[prediction.image]) if new_images else prediction
 
 
 def predict_contents(
@@ -152,6 +178,19 @@ def predict_contents(
     waiting = iter(contents)
     while batch := list(itertools.islice(waiting, batch_size)):
         yield from _predict_batch(signature, batch)
+
+
+def _encoded(found: Readable | str) -> bytes | str:
+    return found.encoded if isinstance(found, Readable) else found
+
+
+def _warned(prediction: Prediction, found: Readable | str) -> Prediction:
+    """Returns a prediction with what is to be known of its image."""
+    if prediction.error is not None or isinstance(found, str):
+        return prediction
+    gray = decode_gray(tf.constant(found.encoded)).numpy()
+    told = (*found.warnings, *contrast_warnings(gray))
+    return dataclasses.replace(prediction, warnings=told)
 
 
 def _predict_batch(signature, batch: Sequence[tuple[str, bytes | str]]) -> list[Prediction]:

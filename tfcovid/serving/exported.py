@@ -17,10 +17,8 @@ from tfcovid.explain.class_activation import (
     feature_maps,
     logits_of,
 )
+from tfcovid.serving.model_folder import ASSETS
 from tfcovid.whole_file import whole_file
-
-ASSETS = "assets.extra"
-"""The folder beside the graph that TensorFlow Serving leaves to others' files."""
 
 IMAGE_BYTES = tf.TensorSpec([None], tf.string, name="image_bytes")
 

@@ -3,10 +3,8 @@
 import base64
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
-from tfcovid.data.decode import decode_gray
 from tfcovid.explain.overlays import as_png, coloured
 
 LONGEST_SIDE_PX = 768
@@ -32,13 +30,13 @@ def heat_picture(heat_map: np.ndarray) -> str:
     return _address(np.dstack([coloured(heat_map), opacity]))
 
 
-def decoded_picture(encoded: bytes) -> str:
+def whole_picture(gray: np.ndarray) -> str:
     """Returns a whole image in gray, no side longer than `LONGEST_SIDE_PX`, as `gray_picture`.
 
     Args:
-      encoded: an image file that the graph decodes.
+      gray: uint8 [height, width].
     """
-    picture = Image.fromarray(decode_gray(tf.constant(encoded)).numpy()[..., 0])
+    picture = Image.fromarray(gray)
     picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
     return _address(np.asarray(picture))
 

@@ -1,24 +1,13 @@
 """Makes of the bytes that came in what the graph decodes, or says why they are no image."""
 
 import dataclasses
-import threading
 from typing import Any
 
 import numpy as np
 
-from tfcovid.data.dicom_header import is_dicom
-from tfcovid.data.dicom_pixels import dicom_to_png
-from tfcovid.data.image_files import MIN_SIDE_PX, size_or_reason
+from tfcovid.data.image_files import MIN_SIDE_PX
+from tfcovid.data.readable import readable_or_reason
 from tfcovid.serving.refused import RefusedError
-
-# Progressive JPEG files have about 10. Each scan goes over every pixel, so that a small file with
-# thousands of them would keep the decoder busy for hours.
-MAX_JPEG_SCANS = 100
-_JPEG = b"\xff\xd8\xff"
-_START_OF_SCAN = b"\xff\xda"
-
-# A filter for warnings, as reading a header sets one, belongs to the process and not to a thread.
-_HEADERS = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +17,12 @@ class Row:
     Attributes:
       value: the bytes of a JPEG, PNG or GIF file, or uint8 [height, width, channels].
       pixels: how many it has once decoded.
+      warnings: what whoever reads the result should know of the image.
     """
 
     value: Any
     pixels: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,12 +35,13 @@ class Row:
         return len(self.value) if isinstance(self.value, bytes) else self.value.nbytes
 
 
-def prepared(value: Any, *, max_pixels: int, where: str) -> Row:
+def prepared(value: Any, *, max_pixels: int, radiograph: bool, where: str) -> Row:
     """Returns an image as the model takes it; a DICOM file as a gray PNG.
 
     Args:
       value: the bytes of a file, or uint8 [height, width, channels].
       max_pixels: the largest image.
+      radiograph: whether a DICOM file is refused that says that it is none.
       where: it stands in the request, for the message; "" where it is all of it.
 
     Raises:
@@ -57,18 +49,10 @@ def prepared(value: Any, *, max_pixels: int, where: str) -> Row:
     """
     if isinstance(value, np.ndarray):
         return _decoded(value, max_pixels, where)
-    with _HEADERS:
-        size = size_or_reason(value, max_pixels=max_pixels)
-    if isinstance(size, str):
-        raise _refused(size, where)
-    if value.startswith(_JPEG) and value.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
-        raise _refused(f"not decoded: a JPEG file of more than {MAX_JPEG_SCANS} scans", where)
-    if is_dicom(value):
-        try:
-            value = dicom_to_png(value, max_pixels=max_pixels)
-        except ValueError as error:
-            raise _refused(str(error), where) from error
-    return Row(value, size[0] * size[1])
+    found = readable_or_reason(value, max_pixels=max_pixels, radiograph=radiograph)
+    if isinstance(found, str):
+        raise _refused(found, where)
+    return Row(found.encoded, found.pixels, found.warnings)
 
 
 def _decoded(pixels: np.ndarray, max_pixels: int, where: str) -> Row:

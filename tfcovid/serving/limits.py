@@ -11,9 +11,6 @@ from tfcovid.serving.refused import RefusedError
 
 # Bodies held at a time, in longest bodies.
 HELD_BODIES = 8
-# So much of a body that is too long is read and thrown away: a client that is still sending when
-# the connection closes would see that and not its answer.
-DISCARDED_BODIES = 8
 RETRY_AFTER_S = 1
 
 
@@ -128,32 +125,22 @@ async def read_body(request: Request, *, held: Held, max_bytes: int, deadline: f
       starlette.requests.ClientDisconnect: if the client went away.
     """
     too_long = f"the request is longer than {max_bytes // 2**20} MiB; send a smaller one"
-    declared = int(request.headers.get("content-length", "0"))
-    if declared > max_bytes and request.headers.get("expect", "").lower() == "100-continue":
-        raise RefusedError(413, too_long)  # the client asks before it sends
+    if int(request.headers.get("content-length", "0")) > max_bytes:
+        # A client that asks before it sends has sent nothing more.
+        asks = request.headers.get("expect", "").lower() == "100-continue"
+        raise RefusedError(413, too_long, unread=not asks)
     body = bytearray()
-    length = 0
-    refused: RefusedError | None = None
     try:
         async with asyncio.timeout_at(deadline):
             async for chunk in request.stream():
-                length += len(chunk)
-                if refused is None:
-                    try:
-                        if length > max_bytes:
-                            raise RefusedError(413, too_long)
-                        held.add(len(chunk))
-                        body += chunk
-                    except RefusedError as error:
-                        refused = error
-                        body.clear()
-                        held.release()
-                if length > DISCARDED_BODIES * max_bytes:
-                    break
-    except TimeoutError:
-        refused = refused or RefusedError(
-            408, f"the request did not arrive whole in time; {length} bytes came"
-        )
-    if refused is not None:
-        raise refused
+                if len(body) + len(chunk) > max_bytes:
+                    raise RefusedError(413, too_long)
+                held.add(len(chunk))
+                body += chunk
+    except RefusedError as error:
+        error.unread = True
+        raise
+    except TimeoutError as error:
+        message = f"the request did not arrive whole in time; {len(body)} bytes came"
+        raise RefusedError(408, message, unread=True) from error
     return bytes(body)

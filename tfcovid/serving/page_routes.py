@@ -1,14 +1,21 @@
 """The page at /, and the two addresses that it asks: /api/model and /api/classify."""
 
 import pathlib
+import threading
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tfcovid.data.decode import decode_gray
+from tfcovid.data.image_warnings import contrast_warnings
 from tfcovid.serving.batching import Outputs
-from tfcovid.serving.heat_pictures import decoded_picture, gray_picture, heat_picture
+from tfcovid.serving.heat_pictures import gray_picture, heat_picture, whole_picture
+from tfcovid.serving.incoming import Row
+from tfcovid.serving.model_folder import decision_rule
 from tfcovid.serving.servable import DEFAULT_SIGNATURE, EXPLAIN
 from tfcovid.serving.service import Service
 
@@ -38,6 +45,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+# Decoding takes 40 bytes a pixel for a moment: beside the call of the model one image at a time.
+_DECODING = threading.Lock()
 
 
 def page_routes(service: Service, model_name: str) -> list[Route]:
@@ -48,6 +57,7 @@ def page_routes(service: Service, model_name: str) -> list[Route]:
       model_name: as the model is served.
     """
     about = _about(service, model_name)
+    rule = decision_rule(service.servable.card)
 
     async def model(_: Request) -> Response:
         return JSONResponse(about, headers={"Cache-Control": "no-store"})
@@ -63,8 +73,8 @@ def page_routes(service: Service, model_name: str) -> list[Route]:
                     held=exchange.held,
                     where="",
                 )
-                found = await service.in_thread(_found, outputs, row.value)
-        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+                found = await service.in_thread(_found, outputs, row)
+        return JSONResponse({**found, "rule": rule}, headers={"Cache-Control": "no-store"})
 
     return [
         *(_file_route(address, *file) for address, file in _FILES.items()),
@@ -89,12 +99,12 @@ def _about(service: Service, model_name: str) -> dict[str, Any]:
         "version": servable.version,
         "labels": servable.labels,
         "explains": servable.explains,
-        "card": servable.model_card(),
+        "card": servable.card,
         "max_body_bytes": service.limits.max_body_bytes,
     }
 
 
-def _found(outputs: Outputs, encoded: bytes) -> dict[str, Any]:
+def _found(outputs: Outputs, row: Row) -> dict[str, Any]:
     """Returns what the page shows of one image.
 
     `picture` and each `heatmap` are addresses of PNG files ("data:image/png;base64,…"): the square
@@ -103,11 +113,13 @@ def _found(outputs: Outputs, encoded: bytes) -> dict[str, Any]:
     """
     labels = [label.decode() for label in outputs["labels"]]
     explained = "heatmaps" in outputs
+    gray = _gray(row)
     heat_maps = outputs["heatmaps"] if explained else [None] * len(labels)
     found = {
         "decision": outputs["decision"].decode(),
         "explained": explained,
-        "picture": gray_picture(outputs["square"]) if explained else decoded_picture(encoded),
+        "picture": gray_picture(outputs["square"]) if explained else whole_picture(gray),
+        "warnings": [*row.warnings, *contrast_warnings(gray)],
         "classes": [
             {
                 "name": label,
@@ -120,3 +132,9 @@ def _found(outputs: Outputs, encoded: bytes) -> dict[str, Any]:
     if "lungs_found" in outputs:
         found["lungs_found"] = bool(outputs["lungs_found"])
     return found
+
+
+def _gray(row: Row) -> np.ndarray:
+    """Returns an image that the model has decoded, uint8 [height, width]."""
+    with _DECODING:
+        return decode_gray(tf.constant(row.value)).numpy()[..., 0]

@@ -127,8 +127,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
         raise RefusedError(400, "the JSON is nested too deep") from error
     except UnicodeDecodeError as error:
         raise RefusedError(400, "expected JSON in UTF-8") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise RefusedError(400, f"JSON Parse error: {error}") from error
+    except ValueError as error:  # Python reads no number of thousands of digits
+        raise RefusedError(400, "the JSON has a number of too many digits") from error
     if not isinstance(found, dict):
         raise RefusedError(400, 'expected a JSON object, such as {"instances": [{"b64": "…"}]}')
     return found

@@ -1,9 +1,8 @@
 """A SavedModel as the server sees it: signatures of one input, called on rows of a batch."""
 
 import dataclasses
-import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfcovid.serving.client import load_signature
-from tfcovid.serving.exported import ASSETS
+from tfcovid.serving.client import load_signature, takes_radiographs_only
+from tfcovid.serving.model_folder import model_card
 
 DEFAULT_SIGNATURE = "serving_default"
 EXPLAIN = "explain"
@@ -44,12 +43,13 @@ class Servable:
       folder: such as RUN/saved_model.
 
     Raises:
-      ValueError: as `load_signature`.
+      ValueError: as `load_signature` and `model_card`.
     """
 
     def __init__(self, folder: pathlib.Path):
         default = load_signature(folder)
-        self.folder = folder
+        self.folder, self.card = folder, model_card(folder)
+        self.radiographs_only = takes_radiographs_only(default)
         # TensorFlow Serving's layout: MODEL/VERSION/saved_model.pb.
         self.version = folder.name if folder.name.isdecimal() else "1"
         self._functions = dict(default._model.signatures)
@@ -97,23 +97,6 @@ class Servable:
             )
             for name, definition in sorted(saved.meta_graphs[0].signature_def.items())
         }
-
-    def model_card(self) -> Mapping[str, Any] | None:
-        """Returns the card that travels with the model, or None if it was exported without one.
-
-        Raises:
-          ValueError: if the card is no JSON object.
-        """
-        path = self.folder / ASSETS / "model_card.json"
-        if not path.is_file():
-            return None
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path}: expected JSON; copy the model once more: {error}") from error
-        if not isinstance(card, dict):
-            raise ValueError(f"{path}: expected a JSON object; copy the model once more")
-        return card
 
 
 def _signature(name: str, function) -> Signature:

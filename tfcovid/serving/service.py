@@ -104,7 +104,11 @@ class Service:
         with self.admission.images(len(values)):
             for name, value in zip(names, values, strict=True):
                 row = await self.in_thread(
-                    prepared, value, max_pixels=self.limits.max_pixels, where=name
+                    prepared,
+                    value,
+                    max_pixels=self.limits.max_pixels,
+                    radiograph=self.servable.radiographs_only,
+                    where=name,
                 )
                 if row.value is not value:
                     held.add(row.num_bytes)
@@ -148,7 +152,9 @@ class Exchange:
                 yield
         except TimeoutError as error:
             limit = self._service.limits.request_timeout_s
-            raise RefusedError(504, f"not answered within {limit:g} s; try again") from error
+            raise RefusedError(
+                504, f"not answered within {limit:g} s; try again", retry_after_s=RETRY_AFTER_S
+            ) from error
 
 
 def _refused(error: RowError, where: str) -> BaseException:

@@ -1,6 +1,5 @@
-"""What TensorBoard shows of a phase, and the stop when the loss is no number."""
+"""What TensorBoard shows of a phase."""
 
-import math
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
+from tfcovid.training.divergence import loss_scale
 
 # A scalar of every step would make the event files grow faster than they are looked at.
 BATCHES_BETWEEN_SCALARS = 10
@@ -117,9 +117,8 @@ def all_metrics(model: keras.Model) -> list[keras.metrics.Metric]:
 def optimizer_state(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
     """Returns the learning rate, and under float16 the loss scale."""
     state = {"learning_rate": float(optimizer.learning_rate)}
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        state["loss_scale"] = float(optimizer.dynamic_scale)
-    return state
+    scale = loss_scale(optimizer)
+    return state if scale is None else state | {"loss_scale": scale}
 
 
 def image_grid(images: np.ndarray, columns: int = 8) -> np.ndarray:
@@ -129,24 +128,6 @@ def image_grid(images: np.ndarray, columns: int = 8) -> np.ndarray:
     images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
     rows = [np.concatenate(list(row), axis=1) for row in np.split(images, len(images) // columns)]
     return np.concatenate(rows, axis=0)
-
-
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training with one clear line as soon as the loss is no number."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Raises if the running loss is NaN or infinite.
-
-        Raises:
-          FloatingPointError: with the step and what to change.
-        """
-        loss = float((logs or {})["loss"])
-        if not math.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
-            raise FloatingPointError(
-                f"the loss became {loss} at step {step}: expected a finite number; "
-                "lower --learning_rate, or try --precision=float32"
-            )
 
 
 def merge_histories(histories: Sequence[tuple[str, dict[str, list]]]) -> list[dict]:

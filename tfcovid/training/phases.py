@@ -9,11 +9,13 @@ import numpy as np
 import rich.console
 import tensorflow as tf
 
+from tfcovid.console import say
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
 from tfcovid.metrics.block_log_loss import BlockLogLoss, MeanAuroc
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
-from tfcovid.training.callbacks import PhaseBoard, StopOnNonFiniteLoss
+from tfcovid.training.callbacks import PhaseBoard
 from tfcovid.training.checkpointing import BestModel
+from tfcovid.training.divergence import StopAtDivergence, skipped_in_words
 from tfcovid.training.optimizer import build_optimizer
 from tfcovid.training.patience import Patience
 from tfcovid.training.plateau import WarmUpThenPlateau
@@ -155,19 +157,14 @@ def run_phase(
       kept: a snapshot of this phase, from which it goes on; None begins it.
 
     Raises:
-      FloatingPointError: if the loss is no longer finite.
+      DivergedError: if loss or weights are no longer finite.
       StoppedTrainingError: if the process was told to end.
     """
     model.get_layer("backbone").trainable = phase.train_backbone
     compile_for(model, phase, plan)
     best.phase = phase.name
-    bar = ProgressBar(
-        material.console,
-        phase.title,
-        batch_size=plan.batch_size,
-        epochs=phase.epochs,
-        steps=plan.steps_per_epoch,
-    )
+    bar = progress_bar(phase, plan, material)
+    watch = StopAtDivergence(phase.name, first_epoch=phase.first_epoch)
     board = PhaseBoard(
         material.board_folder / phase.name,
         augmented=material.augmented,
@@ -187,7 +184,7 @@ def run_phase(
     with board:
         while place.epoch < phase.epochs and not patience.is_over:
             steps = plan.steps_per_epoch - place.batch
-            bar.first_batch = keeper.first_batch = place.batch
+            bar.first_batch = watch.first_batch = keeper.first_batch = place.batch
             model.fit(
                 material.stream(phase.first_epoch + place.epoch, place.batch).take(steps),
                 initial_epoch=place.epoch,
@@ -196,15 +193,23 @@ def run_phase(
                 validation_data=material.validation,
                 verbose=0,
                 shuffle=False,  # the stream has its own order
-                callbacks=[
-                    PutBack(kept),
-                    bar,
-                    StopOnNonFiniteLoss(),
-                    *remembering.values(),
-                    keeper,
-                ],
+                callbacks=[PutBack(kept), bar, watch, *remembering.values(), keeper],
             )
             kept, place = None, Place(place.phase, place.epoch + 1, 0)
+    skipped = skipped_in_words(model.optimizer, place.epoch * plan.steps_per_epoch)
+    if skipped is not None:
+        say(material.console, skipped)
+
+
+def progress_bar(phase: Phase, plan: TrainingPlan, material: Material) -> ProgressBar:
+    """Returns the bar of a phase."""
+    return ProgressBar(
+        material.console,
+        phase.title,
+        batch_size=plan.batch_size,
+        epochs=phase.epochs,
+        steps=plan.steps_per_epoch,
+    )
 
 
 def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan) -> None:

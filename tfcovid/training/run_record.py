@@ -39,6 +39,7 @@ class RunFolder:
         self.rejected = path / "rejected.csv"
         self.best_model = path / "checkpoints" / "model.keras"
         self.trained = path / "checkpoints" / "trained.json"
+        self.diverged = path / "diverged.json"
         self.tensorboard = path / "tensorboard"
         self.test_board = self.tensorboard / "test"
         self.history = path / "history.csv"

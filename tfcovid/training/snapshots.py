@@ -67,8 +67,10 @@ class Snapshots:
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self.folder / f"training-{number:06d}-{sha256_of(beside)}.npz")
-        except BaseException:
+        except BaseException as error:
             beside.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(self.folder)  # of a write, Python tells only what went wrong
             raise
         _sync(self.folder)
         self._needs[number] = list(needs)
@@ -96,6 +98,10 @@ class Snapshots:
                 continue
             newest = newest or (progress, arrays)
         return newest
+
+    def newest_path(self) -> pathlib.Path | None:
+        """Returns where the newest one lies, or None."""
+        return max((path for _, path in self._files()), default=None)
 
     def clear(self) -> None:
         """Removes all of them."""

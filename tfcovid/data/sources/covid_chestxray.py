@@ -11,7 +11,14 @@ import pathlib
 
 import pandas as pd
 
-from tfcovid.data.sources.image_tree import LINK_OUT, checked_root, files_below, joined, not_images
+from tfcovid.data.sources.image_tree import (
+    LINK_OUT,
+    checked_root,
+    files_below,
+    is_file,
+    joined,
+    not_images,
+)
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.patients import fill_patients, listed_once, merged_patients
 from tfcovid.data.sources.reading import (
@@ -183,7 +190,7 @@ def _finding(text: object) -> str | None:
 
 def _is_there(root: pathlib.Path, there: dict[str, str | None], file: str) -> bool:
     """Returns whether a file is there; the volumes of CT lie in another folder."""
-    return file in there or (not file.startswith(f"{IMAGE_FOLDER}/") and (root / file).is_file())
+    return file in there or (not file.startswith(f"{IMAGE_FOLDER}/") and is_file(root / file))
 
 
 def _file_notes(

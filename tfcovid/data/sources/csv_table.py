@@ -13,7 +13,9 @@ from tfcovid.data.sources.folders import SPLITS
 from tfcovid.data.sources.image_tree import (
     LINK_OUT,
     checked_root,
+    is_file,
     is_image,
+    is_link,
     joined,
     not_images,
     refuse_dicom,
@@ -115,7 +117,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
         }
     )
     out = _leads_out(root, paths)
-    missing = ~out & ~pd.Series([(root / file).is_file() for file in paths])
+    missing = ~out & ~pd.Series([is_file(root / file) for file in paths])
     good = ~out & ~missing
     refuse_dicom(paths, root)
     if not good.any():
@@ -256,7 +258,7 @@ def _leads_out(root: pathlib.Path, paths: pd.Series) -> pd.Series:
         if full.parent not in folders:
             folders[full.parent] = not full.parent.resolve().is_relative_to(home)
         out.append(
-            folders[full.parent] or (full.is_symlink() and not full.resolve().is_relative_to(home))
+            folders[full.parent] or (is_link(full) and not full.resolve().is_relative_to(home))
         )
     return pd.Series(out, dtype=bool)
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from tfcovid.data.dicom_header import is_dicom, require_pydicom
+from tfcovid.data.dicom_modalities import X_RAY
 from tfcovid.data.sources import csv_table
 from tfcovid.data.sources.dicom_patients import site_key
-from tfcovid.data.sources.dicom_tags import X_RAY, Header, read_header
+from tfcovid.data.sources.dicom_tags import Header, read_header
 from tfcovid.data.sources.finding_names import class_findings, finding_of
 from tfcovid.data.sources.image_tree import (
     HIDDEN_PREFIXES,

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tfcovid.data.dicom_header import read_elements, reason_for_damage
+from tfcovid.data.dicom_modalities import X_RAY
 from tfcovid.data.sources.dicom_patients import keyed_id, shows_a_name, years_of_age
 from tfcovid.data.sources.reading import Category
 
-# Computed and digital radiography, and scanned film.
-X_RAY = ("CR", "DX", "RG")
 SEXES = ("F", "M", "O")
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 
@@ -78,7 +77,7 @@ def read_header(root: pathlib.Path, path: str, key: Callable[[], bytes]) -> Head
         return Header(str(error), Category.BAD_FILE)
     patient = _text(dataset, "PatientID")
     named = shows_a_name(f"{root.resolve().name}/{path}", _text(dataset, "PatientName"), patient)
-    if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY_CLASS:
+    if _text(dataset.file_meta, "MediaStorageSOPClassUID") == DIRECTORY_CLASS:
         return Header(DIRECTORY, Category.UNLISTED, named=named)
     modality = _code(dataset, "Modality")
     if modality not in X_RAY:

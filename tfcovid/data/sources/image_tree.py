@@ -29,6 +29,22 @@ def checked_root(root: str | os.PathLike[str]) -> pathlib.Path:
     return root
 
 
+def is_file(path: pathlib.Path) -> bool:
+    """Returns whether a file is there; a name that is too long for any file is that of none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_link(path: pathlib.Path) -> bool:
+    """Returns whether a link is there; a name that is too long for any file is that of none."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the folders in a folder in the order of their names, without the hidden ones."""
     return sorted(

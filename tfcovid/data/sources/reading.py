@@ -26,6 +26,8 @@ ROW_COLUMNS = (
 )
 REJECTED_COLUMNS = ("image", "path", "reason", "category")
 MAX_NAMES_IN_A_NOTE = 10
+# ChestX-ray14's table has 8 MB, and a table takes several times its file in memory.
+MAX_TABLE_BYTES = 512 << 20
 
 
 class Finding(enum.StrEnum):
@@ -151,6 +153,18 @@ def listing(names: Collection[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
+def _refuse_endless(path: pathlib.Path) -> None:
+    """Raises ValueError for a table that the memory would not hold, or that never ends."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path}: expected a CSV file, it is a device or a pipe.")
+    num_bytes = path.stat().st_size
+    if num_bytes > MAX_TABLE_BYTES:
+        raise ValueError(
+            f"{path}: expected a CSV file of at most {MAX_TABLE_BYTES >> 20} MiB. "
+            f"Received: {num_bytes:,} bytes; leave out the columns that are not needed."
+        )
+
+
 def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame:
     """Returns a CSV file as text cells without blanks around them, missing where one is empty.
 
@@ -162,10 +176,11 @@ def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame
       Every column of the file, as text; index 0 … n-1.
 
     Raises:
-      ValueError: if the file does not exist, is no UTF-8, is no CSV, has a row longer than its
-        header, lacks a required column, or has no row.
+      ValueError: if the file does not exist, has more than 512 MiB, is no UTF-8, is no CSV, has a
+        row longer than its header, lacks a required column, or has no row.
     """
     try:
+        _refuse_endless(path)
         # Only an empty cell is missing: "NA" and "None" may be somebody's name for a patient.
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             table = pd.read_csv(

@@ -12,6 +12,7 @@ from tfcovid.console import counting_bar, say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.classifiers.asked import Asked, Fitted
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.imbalance import stream_weights
@@ -19,7 +20,6 @@ from tfcovid.experiment.inputs import split_dataset
 from tfcovid.experiment.network import build_model, describe_model
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.boosted_trees import boosted_trees_layer, build_boosted_classifier
-from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import weightless_features
 from tfcovid.training.boosting import fit_boosted_trees
 from tfcovid.training.run_record import RunFolder
@@ -44,7 +44,7 @@ def fit_network(asked: Asked, folder: RunFolder, console: rich.console.Console) 
     model = build_model(config, dataset, preprocessing, start)
     say(console, describe_model(config, model, start))
     best = train(asked, model, folder, console)
-    network = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    network = load_best_model(folder.best_model)
     return Fitted(
         model=network,
         preprocessing=preprocessing,

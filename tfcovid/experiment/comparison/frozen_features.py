@@ -19,11 +19,11 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import read_manifest
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.comparison.pool import Pool
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.experiment.pretrained import Pretrained, contract_input
 from tfcovid.models.backbones import build_backbone
-from tfcovid.models.classifier import as_float32
 from tfcovid.models.features import feature_model, weightless_features
 from tfcovid.models.weights_file import load_backbone_weights, verified_contract
 from tfcovid.training.run_record import RunFolder, read_json
@@ -114,7 +114,7 @@ def of_run(name: str, folder: pathlib.Path, config: Config) -> System:
     asked = read_json(run.config)
 
     def best_model() -> keras.Model:
-        return as_float32(keras.models.load_model(run.best_model, compile=False))
+        return load_best_model(run.best_model)
 
     def build() -> keras.Model:
         return feature_model(best_model())

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import rich.console
@@ -13,12 +12,12 @@ from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.readers import cache_folder
 from tfcovid.data.squares import squares_of
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.controls.fitting import FittedControls
 from tfcovid.experiment.controls.networks import decided_by_networks
 from tfcovid.experiment.controls.scores import control_entries, decide_controls, source_entries
 from tfcovid.experiment.targets import Target
 from tfcovid.metrics.decision import positive_class
-from tfcovid.models.classifier import as_float32
 from tfcovid.training import run_record
 
 
@@ -53,7 +52,7 @@ def controls_on(
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     images = images_of(target, preprocessing, console)
     index = np.arange(len(target.frame))
-    model = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    model = load_best_model(folder.best_model)
     fitted = FittedControls.load(folder.probes)
     table = decide_controls(fitted, model, images, index, target.frame, preprocessing, classes)
     networks = decided_by_networks(folder, images, index, preprocessing)

@@ -18,6 +18,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.pipeline import evaluation_dataset
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.controls.fitting import HIDDEN_VIEWS, hidden_views
@@ -25,7 +26,6 @@ from tfcovid.experiment.controls.scores import SOURCE_NETWORK
 from tfcovid.experiment.decisions import choose_rule
 from tfcovid.experiment.inputs import EVALUATION_BATCH
 from tfcovid.metrics.decision import DecisionRule, rule_from_description
-from tfcovid.models.classifier import as_float32
 from tfcovid.training import run_record
 from tfcovid.training.run_record import RunFolder
 
@@ -126,7 +126,7 @@ def decided_by_networks(
     for view in HIDDEN_VIEWS:
         own = RunFolder(folder.controls / f"{view}_network")
         if own.decision.is_file():
-            model = as_float32(keras.models.load_model(own.best_model, compile=False))
+            model = load_best_model(own.best_model)
             rule = rule_from_description(
                 run_record.read_json(own.labels), run_record.read_json(own.decision)
             )

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.class_export import Exporting
 from tfcovid.experiment.finished import FinishedRun
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.model_assets import model_assets
 from tfcovid.exports.contract import contract_of
 from tfcovid.exports.parity import Classify
-from tfcovid.models.classifier import as_float32
 from tfcovid.serving.exported import ExportedClassifier
 from tfcovid.training import run_record
 from tfcovid.whole_file import sha256_of
@@ -87,12 +87,10 @@ def load_network(run: FinishedRun) -> Network:
       ValueError: if a file of the run is missing or damaged.
     """
     folder = run.folder
-    if not folder.best_model.is_file():
-        raise ValueError(f"{folder.best_model}: expected the model of a finished run, found none")
     described = run_record.read_json(folder.decision)
     return Network(
         run=run,
-        model=as_float32(keras.models.load_model(folder.best_model, compile=False)),
+        model=load_best_model(folder.best_model),
         rule=kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described),
         preprocessing=Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
         sha256=digest_of(folder.best_model),

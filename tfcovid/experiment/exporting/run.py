@@ -1,5 +1,6 @@
 """Exports a finished run: the files, parity.json, its page and the table on the terminal."""
 
+import errno
 import importlib.metadata
 import os
 import pathlib
@@ -42,19 +43,20 @@ def export_run(workdir: pathlib.Path, formats: Sequence[ExportFormat]) -> int:
       formats: what to write.
 
     Raises:
-      ValueError: if the run is not finished, its data is not where it was, or an extra is missing.
+      ValueError: if the run is not finished, its data is not where it was, an extra is missing, or
+        RUN/exports cannot be written.
     """
     for one in formats:
         CHECKS[one]()
     console = open_console()
-    network = load_network(finished_run(workdir))
+    run = finished_run(workdir)
+    folder = open_folder(workdir / FOLDER)
+    network = load_network(run)
     say(console, f"model: {network.run.folder.best_model}, {network.model.count_params():,} values")
     images = validation_images(network, console)
     measure = network.classify()
     probs = in_batches(measure, images.squares)
     decided = network.decided(probs)
-    folder = workdir / FOLDER
-    folder.mkdir(exist_ok=True)
     measured = Measured(network, images, probs, decided, folder, console)
     made = [export for one in formats for export in _exports(measured, one)]
     subjects = {entry["file"]: load for entry, load in made if load is not None}
@@ -98,6 +100,25 @@ def export_run(workdir: pathlib.Path, formats: Sequence[ExportFormat]) -> int:
     for entry in refused:
         print(f"error: {entry['file']} was not written: {entry['refused']}", file=sys.stderr)
     return int(bool(refused))
+
+
+def open_folder(folder: pathlib.Path) -> pathlib.Path:
+    """Returns the folder of the exports, made if it is missing.
+
+    Raises:
+      ValueError: if it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        reason = None if os.access(folder, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        reason = error.strerror
+    if reason is not None:
+        raise ValueError(
+            f"{folder}: expected a folder that exports can be written into ({reason}); move away "
+            "what stands there, or export from a copy of the run"
+        )
+    return folder
 
 
 def _exports(measured: Measured, of_format: ExportFormat) -> Iterator[Export]:

@@ -14,6 +14,7 @@ from tfcovid.data.blocks import label_matrix
 from tfcovid.data.manifest import write_csv
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.tasks import task_labels_of
+from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.controls.external import images_of, refuse_without_probes
 from tfcovid.experiment.findings.controls import (
@@ -24,7 +25,6 @@ from tfcovid.experiment.findings.controls import (
     score_controls,
 )
 from tfcovid.experiment.targets import Target
-from tfcovid.models.classifier import as_float32
 from tfcovid.training import run_record
 
 
@@ -77,7 +77,7 @@ def controls_on(
     task_labels = task_labels_of(config.data.task, ())
     preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     images = images_of(target, preprocessing, console)
-    model = as_float32(keras.models.load_model(folder.best_model, compile=False))
+    model = load_best_model(folder.best_model)
     table = score_controls(
         load_probes(folder.probes),
         model,

@@ -7,6 +7,17 @@ const HEAT_NOTE =
   "A heat map shows where the network found what speaks for a class. It cannot show that the " +
   "network is right, or that there is a disease: it may well point at a marker or the border.";
 
+// What somebody needs who reads a decision; versions, splits and settings are for who checks them.
+const CARD_FIRST = [
+  "Purpose",
+  "Data",
+  "Participants",
+  "Reference standard",
+  "Decision",
+  "Performance",
+  "External test",
+];
+
 const entries = []; // {file, state: "waiting" | "working" | "done" | "failed", found, error}
 let shown = null;
 let following = true; // what is being classified is shown, until a person picks another file
@@ -40,7 +51,14 @@ async function showModel() {
     return;
   }
   const { card: items = {}, ...rest } = about.card;
-  card.append(listOf({ ...items, ...rest }));
+  const all = Object.entries({ ...items, ...rest });
+  const first = all.filter(([name]) => CARD_FIRST.includes(name));
+  const others = all.filter(([name]) => !CARD_FIRST.includes(name));
+  card.append(listOf(Object.fromEntries(first)));
+  if (others.length === 0) return;
+  const more = make("details");
+  more.append(make("summary", "", "How it was made"), listOf(Object.fromEntries(others)));
+  card.append(more);
 }
 
 function listOf(fields) {
@@ -109,7 +127,8 @@ async function classify(entry) {
     entry.found = await ask(entry.file);
     entry.state = "done";
     const sure = entry.found.classes.map((one) => `${one.name} ${percent(one.probability)}`);
-    say("status", `${entry.file.name}: ${entry.found.decision}. ${sure.join(", ")}.`);
+    const told = [...entry.found.warnings, ruleInWords(entry.found)].join(". ");
+    say("status", `${entry.file.name}: ${entry.found.decision}. ${sure.join(", ")}. ${told}`);
   } catch (error) {
     entry.error = error instanceof TypeError ? "the server does not answer" : error.message;
     entry.state = "failed";
@@ -173,6 +192,7 @@ function listItem(entry) {
 function show(entry) {
   shown = entry;
   const { found, error } = entry;
+  document.querySelector("main").classList.toggle("failed", Boolean(error));
   element("welcome").hidden = true;
   element("result").hidden = !found;
   element("problem").hidden = !error;
@@ -191,9 +211,9 @@ function show(entry) {
 function showFound(entry, found) {
   element("decision").textContent = found.decision;
   element("file").textContent = entry.file.name;
-  const decided = found.classes.find((one) => one.name === found.decision);
-  const largest = Math.max(...found.classes.map((one) => one.probability));
-  element("why").textContent = ruleInWords(!decided || decided.probability === largest);
+  element("why").textContent = ruleInWords(found);
+  element("warnings").hidden = found.warnings.length === 0;
+  element("warnings").replaceChildren(...found.warnings.map((one) => make("li", "", one)));
   element("lungs").hidden = found.lungs_found !== false;
   element("picture").src = found.picture;
   element("picture").alt = found.explained
@@ -205,9 +225,10 @@ function showFound(entry, found) {
   showHeat(entry);
 }
 
-function ruleInWords(mostProbable) {
-  const rule = about?.card?.card?.Decision;
-  const unlike = mostProbable ? "" : "Not the most probable class. ";
+function ruleInWords({ classes, decision, rule }) {
+  const decided = classes.find((one) => one.name === decision);
+  const largest = Math.max(...classes.map((one) => one.probability));
+  const unlike = !decided || decided.probability === largest ? "" : "Not the most probable class. ";
   return rule ? `${unlike}Decided by the rule that was fixed on validation: ${rule}` : unlike;
 }
 
