@@ -31,7 +31,9 @@ without_cuda() { # LOCK
     cp "$scratch/kept.txt" "$1"
 }
 
-compile requirements-dev.txt locks/dev.txt
+# uv overlooks that from 1.3 on it is for Python before 3.11, and pip then finds no such release.
+echo 'backports-strenum<1.3' >"$scratch/limits.txt"
+compile requirements-dev.txt locks/dev.txt --constraints="$scratch/limits.txt"
 without_cuda locks/dev.txt
 compile requirements.txt locks/cpu.txt --constraints=locks/dev.txt
 compile requirements-conversion.txt locks/conversion.txt --constraints=locks/dev.txt
