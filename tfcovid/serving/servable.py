@@ -109,7 +109,7 @@ class Servable:
             return None
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: expected JSON; copy the model once more: {error}") from error
         if not isinstance(card, dict):
             raise ValueError(f"{path}: expected a JSON object; copy the model once more")

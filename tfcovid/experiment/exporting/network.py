@@ -90,12 +90,16 @@ def load_network(run: FinishedRun) -> Network:
     folder = run.folder
     if not folder.best_model.is_file():
         raise ValueError(f"{folder.best_model}: expected the model of a finished run, found none")
-    described = run_record.read_json(folder.decision)
+    with run_record.as_a_run_writes(folder.decision):
+        described = run_record.read_json(folder.decision)
+        rule = kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described)
+    with run_record.as_a_run_writes(folder.preprocessing):
+        preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     return Network(
         run=run,
         model=as_float32(read_network(folder.best_model)),
-        rule=kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described),
-        preprocessing=Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
+        rule=rule,
+        preprocessing=preprocessing,
         sha256=digest_of(folder.best_model),
     )
 
