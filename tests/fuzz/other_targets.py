@@ -16,8 +16,8 @@ def flag_files() -> list[bytes]:
     return [
         b"--task=multiclass\n--loss=focal\n--focal_gamma=2.0\n--focal_alpha=0.2,0.3,0.5\n"
         b"--seed=1\n# --workdir is not repeated\n--image_size=64\n--epochs=5\n--split=patient\n"
-        b"--augment=true\n--backbone=tiny\n--learning_rate=0.001\n--precision=float32\n",
-        b"--system=chexnet\n--epochs=2\n",
+        b"--backbone=tiny\n--learning_rate=0.001\n--precision=float32\n",
+        b"--system=bolhassani_multiclass_densenet121_focal\n--epochs=2\n",
     ]
 
 
