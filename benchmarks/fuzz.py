@@ -151,7 +151,8 @@ def show(console, results):
     table = rich.table.Table(title="Mutated inputs through the readers")
     columns = ("target", "inputs", "read", "set aside", "refused", "crashes", "hangs")
     for column in (*columns, "slowest s", "peak MB (start)", "s"):
-        table.add_column(column, justify="left" if column == "target" else "right")
+        first = column == "target"
+        table.add_column(column, justify="left" if first else "right", no_wrap=first)
     for name, found in results.items():
         counts = [fates(found, word) for word in ("read", "set aside", "refused")]
         failed = [len(found.crashes), len(found.hangs)]
