@@ -24,7 +24,7 @@ endif
 UNHASHED := grep -h '^torch'
 
 .DEFAULT_GOAL := help
-.PHONY: help train convert test check format smoke clean lock sbom audit-deps
+.PHONY: help train convert test check format smoke fuzz clean lock sbom audit-deps
 
 help: ## Lists the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ smoke: $(VENV)/.installed-$(ACCELERATOR) ## The smallest whole run, seconds on a
 
 test: check ## Every check and test; continuous integration runs exactly this.
 	$(PY) -m pytest -n 2 --dist=worksteal
+
+fuzz: $(VENV)/.installed-dev ## Mutated files of every kind through the readers, minutes. ARGS="--images=20000" tries more.
+	$(PY) -m benchmarks.fuzz $(ARGS)
 
 check: $(VENV)/.installed-dev ## Format, lint, types.
 	$(VENV)/bin/ruff format --check .

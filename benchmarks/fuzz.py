@@ -14,7 +14,6 @@ import collections
 import dataclasses
 import json
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
-from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS
 from tfcovid.console import open_console, say
 
@@ -60,46 +58,44 @@ class Found:
     wall_s: float = 0.0
 
 
-def input_of(name, index, seeds):
-    """Returns an input of a target by its number."""
-    target = TARGETS[name]
-    rng = random.Random(f"{SEED.value}-{name}-{index}")
-    return mutated(seeds, target.mutations, target.tokens, rng)
-
-
 def fuzz(name, count, findings):
     """Returns what a target does with so many inputs; begins a new process where one ends."""
-    found, begun = Found(), time.perf_counter()
-    seeds, start = TARGETS[name].seeds(), 0
-    while start < count:
-        start = 1 + run_child(name, start, count, found, findings, seeds)
+    found, begun, start = Found(), time.perf_counter(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        current = pathlib.Path(folder) / "current"
+        while start < count:
+            start = 1 + run_child(name, start, count, found, findings, current)
     found.wall_s = time.perf_counter() - begun
     return found
 
 
-def run_child(name, start, count, found, findings, seeds):
+def child(**asked):
+    """Returns the command of a process that reads; the project's flags are another program's."""
+    return [sys.executable, "-X", "faulthandler", "-m", CHILD, json.dumps(asked)]
+
+
+def run_child(name, start, count, found, findings, current):
     """Runs one process over inputs start … count - 1; returns the last one it was given.
 
     Raises:
       RuntimeError: if it ends before the first input.
     """
+    command = child(
+        target=name,
+        seed=SEED.value,
+        memory_mb=MEMORY_MB.value,
+        first=start,
+        last=count,
+        current=str(current),
+    )
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-X", "faulthandler", "-m", CHILD, f"--only={name}"),
-                *(f"--seed={SEED.value}", f"--memory_mb={MEMORY_MB.value}"),
-                *(f"--first={start}", f"--last={count}"),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
         watch, hung, index = None, threading.Event(), None
         for line in process.stdout:
             if watch:
                 watch.cancel()
             event = json.loads(line)
-            note(event, name, found, findings, seeds)
+            note(event, name, found, findings, current)
             index = event.get("begun", index)
             # A process has its own word for it, but a hang says nothing.
             watch = threading.Timer(LIMIT_S.value, stop, (process, hung))
@@ -115,7 +111,7 @@ def run_child(name, start, count, found, findings, seeds):
         raise RuntimeError(f"{name}: the process ended with {code} before its first input\n{shown}")
     what = f"longer than {LIMIT_S.value} s" if hung.is_set() else f"exit code {code}"
     (found.hangs if hung.is_set() else found.crashes).append(f"{index}: {what}")
-    keep(name, index, f"{what}\n{shown}", findings, seeds)
+    keep(name, index, f"{what}\n{shown}", findings, current)
     return index
 
 
@@ -125,23 +121,24 @@ def stop(process, hung):
     process.kill()
 
 
-def note(event, name, found, findings, seeds):
+def note(event, name, found, findings, current):
     """Takes down what a process says of an input or of its memory."""
     if "outcome" in event:
         found.outcomes[event["outcome"]] += 1
     if "error" in event:
         found.crashes.append(f"{event['index']}: {event['error'].splitlines()[-1][:150]}")
-        keep(name, event["index"], event["error"], findings, seeds)
+        keep(name, event["index"], event["error"], findings, current)
     found.slowest_s = max(found.slowest_s, event.get("took_s", 0))
     found.peak_mb = max(found.peak_mb, event.get("peak_mb", 0))
     found.start_mb = max(found.start_mb, event.get("start_mb", 0))
 
 
-def keep(name, index, text, findings, seeds):
+def keep(name, index, text, findings, current):
     """Writes an input that failed, and what was said."""
     findings.mkdir(parents=True, exist_ok=True)
-    (findings / f"{name}-{index}.bin").write_bytes(input_of(name, index, seeds))
-    (findings / f"{name}-{index}.txt").write_text(text)
+    place = findings / f"{name.replace('/', '-')}-{index}"
+    place.with_suffix(f"{place.suffix}.bin").write_bytes(current.read_bytes())
+    place.with_suffix(f"{place.suffix}.txt").write_text(text)
 
 
 def fates(found, word):
@@ -154,7 +151,8 @@ def show(console, results):
     table = rich.table.Table(title="Mutated inputs through the readers")
     columns = ("target", "inputs", "read", "set aside", "refused", "crashes", "hangs")
     for column in (*columns, "slowest s", "peak MB (start)", "s"):
-        table.add_column(column, justify="left" if column == "target" else "right")
+        first = column == "target"
+        table.add_column(column, justify="left" if first else "right", no_wrap=first)
     for name, found in results.items():
         counts = [fates(found, word) for word in ("read", "set aside", "refused")]
         failed = [len(found.crashes), len(found.hangs)]
@@ -176,11 +174,8 @@ def main(_):
     console = open_console()
     wanted = [*map(str.strip, ONLY.value)] or list(TARGETS)
     if INPUT.value:
-        code = subprocess.run(
-            [sys.executable, "-m", CHILD, f"--only={wanted[0]}", f"--input={INPUT.value}"],
-            check=False,
-        ).returncode
-        sys.exit(code)
+        command = child(target=wanted[0], input=INPUT.value)
+        sys.exit(subprocess.run(command, check=False).returncode)
     results = {}
     for name in wanted:
         count = COUNTS[TARGETS[name].kind].value

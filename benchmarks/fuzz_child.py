@@ -10,19 +10,12 @@ import tempfile
 import time
 import traceback
 
-from absl import app
-from absl import flags as absl_flags
-
 from tests.fuzz.mutations import mutated
 from tests.fuzz.outcomes import outcome_of
 from tests.fuzz.targets import TARGETS
 
-ONLY = absl_flags.DEFINE_enum("only", None, list(TARGETS), "The target.", required=True)
-SEED = absl_flags.DEFINE_integer("seed", 0, "Of the inputs.")
-FIRST = absl_flags.DEFINE_integer("first", 0, "Number of the first input.")
-LAST = absl_flags.DEFINE_integer("last", 0, "Number behind the last one.")
-MEMORY_MB = absl_flags.DEFINE_integer("memory_mb", 4096, "What may be taken besides.")
-INPUT = absl_flags.DEFINE_string("input", None, "Reads this file alone.")
+# Libraries print what they like; a process tells events alone on what was stdout.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def in_mb(field):
@@ -33,31 +26,37 @@ def in_mb(field):
     raise RuntimeError(f"/proc/self/status: expected {field}")
 
 
-def main(_):
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Libraries print what they like; events alone go to what was stdout.
+def main(asked):
+    """Reads one file, or mutated inputs one after the other.
+
+    Args:
+      asked: target, and input, a file; or seed, first, last, memory_mb, and current, the file that
+        holds the input at work.
+    """
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
     def tell(**event):
         events.write(json.dumps(event) + "\n")
 
-    name, target = ONLY.value, TARGETS[ONLY.value]
-    seeds = target.seeds()
+    name = asked["target"]
+    target = TARGETS[name]
     with tempfile.TemporaryDirectory() as folder:
         read = target.reader(pathlib.Path(folder))
-        if INPUT.value:
-            content = pathlib.Path(INPUT.value).read_bytes()
+        if "input" in asked:
+            content = pathlib.Path(asked["input"]).read_bytes()
             events.write(outcome_of(read, content, target.refusals, target.names) + "\n")
             return
+        seeds = target.seeds()
         for seed in seeds:
             outcome_of(read, seed, target.refusals, target.names)
         tell(start_mb=in_mb("VmHWM"))
-        most = int((in_mb("VmSize") + MEMORY_MB.value) * 2**20)
+        most = int((in_mb("VmSize") + asked["memory_mb"]) * 2**20)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        for index in range(FIRST.value, LAST.value):
-            rng = random.Random(f"{SEED.value}-{name}-{index}")
+        for index in range(asked["first"], asked["last"]):
+            rng = random.Random(f"{asked['seed']}-{name}-{index}")
             content = mutated(seeds, target.mutations, target.tokens, rng)
+            pathlib.Path(asked["current"]).write_bytes(content)
             tell(begun=index)
             start = time.perf_counter()
             try:
@@ -68,4 +67,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    sys.exit(app.run(main))
+    main(json.loads(sys.argv[1]))

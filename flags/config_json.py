@@ -60,7 +60,7 @@ def from_json(text: str) -> Config:
     """
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"config: expected JSON: {error}") from error
     return from_dict(values)
 

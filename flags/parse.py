@@ -51,6 +51,9 @@ FLAG_MODULES = (
 )
 
 _UNWRITABLE = re.compile(r"[\r\n\ud800-\udfff]")  # what is no UTF-8 comes as half characters
+MOST_CHARACTERS = 2000
+"""Of an error that is shown."""
+
 _Section = TypeVar("_Section")
 
 
@@ -74,8 +77,16 @@ def flags_parser(argv: Sequence[str]) -> list[str]:
     except (absl_flags.Error, ValueError) as error:
         # absl begins some messages with "ERROR::" and breaks others into lines.
         message = " ".join(str(error).removeprefix("ERROR:: ").split())
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {_visible(message)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _visible(message: str) -> str:
+    """Returns a message that may quote a flag file, with nothing in it that a terminal obeys."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in message[:MOST_CHARACTERS]
+    )
 
 
 def _parse(argv: Sequence[str], flag_values: absl_flags.FlagValues) -> list[str]:

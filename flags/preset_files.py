@@ -9,6 +9,7 @@ from absl import flags as absl_flags
 
 from flags import choices
 from flags.dependent_flags import OF_TRAINING
+from flags.flag_files_read import refuse_unreadable
 
 PRESETS_FOLDER = pathlib.Path(__file__).parent / "presets"
 SYSTEMS_FOLDER = PRESETS_FOLDER / "systems"
@@ -102,9 +103,11 @@ def expand_system(
       The program's name and its arguments, without flag files other than the preset.
 
     Raises:
-      ValueError: if --system names no preset or is given twice with different names.
+      ValueError: if --system names no preset or is given twice with different names; if a flag
+        file is no text.
       absl.flags.Error: if a flag file cannot be read.
     """
+    refuse_unreadable(argv[1:])
     arguments = flag_values.read_flags_from_files(list(argv[1:]), force_gnu=False)
     names = set(_given_systems(arguments))
     if not names:

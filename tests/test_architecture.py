@@ -23,6 +23,7 @@ PARTS = {
         "tfcovid.metrics",
         "tfcovid.data",
         "tfcovid.console",
+        "tfcovid.array_file",
         "tfcovid.whole_file",
     },
     "tfcovid.explain": {"tfcovid.models"},

@@ -85,13 +85,12 @@ def named_files(arguments: Sequence[str], pattern: str | None) -> list[str]:
 
 
 def json_line(fields: dict[str, Any]) -> str:
-    """Returns fields as JSON; a file name that is not UTF-8 is written with escapes."""
+    """Returns fields as JSON; what is no visible character of a file's name is an escape in it.
+
+    That is half a character, where the name is no UTF-8, and what a terminal would obey.
+    """
     line = json.dumps(fields, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(fields, ensure_ascii=True)
-    return line
+    return line if line.isprintable() else json.dumps(fields, ensure_ascii=True)
 
 
 def output_path(output: str) -> pathlib.Path:

@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 
 from flags import steps_flags
 from tfcovid.entry import run_command
+from tfcovid.printable import printable
 from tfcovid.startup import import_tensorflow
 
 steps_flags.adopt_key_flags()
@@ -38,7 +39,7 @@ def steps(argv: Sequence[str]) -> int:
 
     failed = 0
     for drawn in draw_files(files, folder, asked):
-        print(drawn.line, file=sys.stderr if drawn.failed else sys.stdout, flush=True)
+        print(printable(drawn.line), file=sys.stderr if drawn.failed else sys.stdout, flush=True)
         failed += drawn.failed
     if failed:
         print(f"error: {failed} of {len(files)} images could not be drawn", file=sys.stderr)

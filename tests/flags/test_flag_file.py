@@ -100,3 +100,13 @@ def test_the_folder_of_the_run_is_not_asked_for_again(tmp_path):
     argv = ["train", f"--workdir={tmp_path}"]
     asked = parse.config_from_flags(parse.flag_values_from_argv(argv))
     assert _given_back(flag_file_lines(asked), tmp_path) == config.Config()
+
+
+def test_what_a_flag_file_says_is_shown_and_not_obeyed_by_the_terminal(tmp_path, capsys):
+    path = tmp_path / "flags.cfg"
+    path.write_text("--epochs=\x1b[2J\u202e\n")
+    with pytest.raises(SystemExit):
+        parse.flags_parser(["train", f"--flagfile={path}"])
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and shown.count("\n") == 1
+    assert "\\x1b[2J\\u202e" in shown and "\x1b" not in shown

@@ -8,9 +8,12 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 
+from absl import flags as absl_flags
+
 from tests.data.images import encode, noise
-from tests.fuzz import corpus
+from tests.fuzz import corpus, other_targets, run_targets
 from tests.fuzz.archive_mutations import (
+    HDF5_MUTATIONS,
     PICKLE_MUTATIONS,
     PICKLE_TOKENS,
     SAFETENSORS_MUTATIONS,
@@ -20,7 +23,7 @@ from tests.fuzz.dicom_mutations import DICOM_MUTATIONS, DICOM_TOKENS
 from tests.fuzz.image_mutations import IMAGE_MUTATIONS, IMAGE_TOKENS
 from tests.fuzz.mutations import Mutation
 from tests.fuzz.outcomes import READ, UnclearError, set_aside
-from tests.fuzz.text_mutations import TABLE_MUTATIONS, TEXT_TOKENS
+from tests.fuzz.text_mutations import JSON_MUTATIONS, LINE_MUTATIONS, TABLE_MUTATIONS, TEXT_TOKENS
 
 Read = Callable[[bytes], str]
 
@@ -188,6 +191,27 @@ def _table(text: str, name: str, kind: str, *images: str) -> Target:
     )
 
 
+def _of_records(name: str, mutations: tuple[Mutation, ...]) -> Target:
+    return Target(
+        "others",
+        other_targets.of_records(name),
+        other_targets.records_reader(name),
+        mutations,
+        TEXT_TOKENS,
+        names="records",
+    )
+
+
+def _of_run(name: str, mutations: tuple[Mutation, ...]) -> Target:
+    return Target(
+        "others",
+        run_targets.of_run(name),
+        run_targets.run_file_reader(name),
+        mutations,
+        names="run",
+    )
+
+
 _CORONAHACK_IMAGES = "Coronahack-Chest-XRay-Dataset/Coronahack-Chest-XRay-Dataset"
 
 TARGETS: dict[str, Target] = {
@@ -230,6 +254,54 @@ TARGETS: dict[str, Target] = {
     "torch_pickle": Target(
         "checkpoints", corpus.torch_pickles, checkpoint_reader, PICKLE_MUTATIONS, PICKLE_TOKENS
     ),
+    "flagfile": Target(
+        "others",
+        other_targets.flag_files,
+        other_targets.flag_file_reader,
+        LINE_MUTATIONS,
+        other_targets.FLAG_TOKENS,
+        refusals=(ValueError, OSError, absl_flags.Error),
+    ),
+    "config.json": Target(
+        "others",
+        other_targets.configs,
+        other_targets.config_reader,
+        JSON_MUTATIONS,
+        names="config.json",
+    ),
+    "request": Target(
+        "others", other_targets.requests, other_targets.request_reader, JSON_MUTATIONS
+    ),
+    "records.json": _of_records("records.json", JSON_MUTATIONS),
+    "records.csv": _of_records("reading.csv", TABLE_MUTATIONS),
+    "records.tfrecord": _of_records("images-00000-of-00002.tfrecord", ()),
+    "network.keras": Target(
+        "others",
+        run_targets.tiny_networks,
+        run_targets.keras_reader,
+        ZIP_MUTATIONS,
+        names="model.keras",
+    ),
+    "weights.h5": Target(
+        "others",
+        run_targets.converted_weights,
+        run_targets.weights_reader,
+        HDF5_MUTATIONS,
+        names="x.",
+    ),
+    "contract.json": Target(
+        "others", run_targets.contracts, run_targets.contract_reader, JSON_MUTATIONS, names="x."
+    ),
+    "snapshot.npz": Target("others", corpus.npz_files, run_targets.snapshot_reader, ZIP_MUTATIONS),
+    "controls.npz": Target(
+        "others",
+        run_targets.controls,
+        run_targets.controls_reader,
+        ZIP_MUTATIONS,
+        names="probes.npz",
+    ),
+    **{f"run/{name}": _of_run(name, JSON_MUTATIONS) for name in run_targets.JSON_FILES},
+    **{f"run/{name}": _of_run(name, TABLE_MUTATIONS) for name in run_targets.TABLES},
     "safetensors": Target(
         "checkpoints", corpus.safetensors_files, checkpoint_reader, SAFETENSORS_MUTATIONS
     ),

@@ -178,7 +178,7 @@ def _read_fields(path: pathlib.Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}): expected what tfcovid.prepare writes when "
             "it is done; run it again, it goes on where it stopped."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON. {error}.") from error
     if not isinstance(fields, Mapping) or fields.get("format") != FORMAT:
         raise ValueError(f"{path}: expected records of format {FORMAT}; run tfcovid.prepare again.")
@@ -209,7 +209,8 @@ def _shards_of(fields: Mapping[str, Any], path: pathlib.Path) -> tuple[ShardFile
             shard = ShardFile(**entry)
             good = (
                 shard.file == shard_name(number, count)
-                and min(int(shard.images), int(shard.bytes)) >= 0
+                and all(type(count) is int for count in (shard.images, shard.bytes))
+                and min(shard.images, shard.bytes) >= 0
                 and pd.Series([shard.sha256], dtype=TEXT).str.fullmatch(_DIGEST).all()
             )
         except (TypeError, ValueError):

@@ -153,6 +153,6 @@ def _read_note(job: ShardJob) -> dict[str, Any]:
     """Returns what the note says, nothing where there is none."""
     try:
         fields = json.loads(job.note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -68,7 +68,8 @@ def evaluate_run(
             "findings, each with a share of its own; drop it"
         )
     target = target_of(run, other, on_bad_image, console)
-    preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
+    with run_record.as_a_run_writes(folder.preprocessing):
+        preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     paths = target.frame["path"].tolist()
     predictions = classify(folder.saved_model, target.reading, paths, preprocessing, console)
     target, predictions = leave_out_failed(target, predictions, on_bad_image)

@@ -43,16 +43,26 @@ def finished_run(workdir: pathlib.Path) -> FinishedRun:
             f"--workdir={workdir}: expected the folder of a finished run, found no metrics.json"
         )
     metrics = run_record.read_json(folder.metrics)
-    if "folds" in metrics:
+    with run_record.as_a_run_writes(folder.metrics):
+        folded, task = "folds" in metrics, metrics["task"]
+    if folded:
         raise ValueError(
             f"--workdir={workdir}: a cross-validation has a model for each fold; expected one of "
             f"{workdir / 'fold-0'} and the others"
         )
     classes = run_record.read_json(folder.labels)
-    config = config_json.from_dict(run_record.read_json(folder.config))
+    with run_record.as_a_run_writes(folder.config):
+        config = config_json.from_dict(run_record.read_json(folder.config))
     if config.data.lung_masks is not None:
         raise ValueError(
             f"--workdir={workdir}: this run sees images through --lung_masks and has no SavedModel "
             "that could score others; its figures are in metrics.json"
         )
-    return FinishedRun(folder, config, metrics, task_labels_of(metrics["task"], classes))
+    with run_record.as_a_run_writes(folder.metrics):
+        task_labels = task_labels_of(task, classes)
+    if list(task_labels.classes) != classes:
+        raise ValueError(
+            f"{folder.labels}: expected the classes of the task {task_labels.name}, "
+            f"{', '.join(task_labels.classes)}; take the run's own file"
+        )
+    return FinishedRun(folder, config, metrics, task_labels)

@@ -21,7 +21,15 @@ def model_assets(folder: run_record.RunFolder) -> dict[str, Any]:
 
     Args:
       folder: of a run that is scored.
+
+    Raises:
+      ValueError: if one of its files is missing, or is not as a run writes it.
     """
+    with run_record.as_a_run_writes(folder.path):
+        return _assets(folder)
+
+
+def _assets(folder: run_record.RunFolder) -> dict[str, Any]:
     manifest, metrics = pd.read_csv(folder.manifest), run_record.read_json(folder.metrics)
     config = config_json.from_dict(run_record.read_json(folder.config))
     environment = run_record.read_json(folder.environment)

@@ -131,10 +131,12 @@ def own_test_split(folder: run_record.RunFolder, config: Config, task_labels: Ta
     manifest = read_task_manifest(folder.manifest, task_labels)
     test = manifest[manifest["split"] == "test"].reset_index(drop=True)
     refuse_changed(reading, test, "test", max_pixels=config.data.max_pixels)
-    run = run_record.read_json(folder.metrics)
-    beside = {key: run.get(key, {}) for key in ("controls", "sources_told_apart")}
-    notes = tuple(run["notes"])
-    if not all("above" in control for control in beside["controls"].values()):
+    with run_record.as_a_run_writes(folder.metrics):
+        run = run_record.read_json(folder.metrics)
+        beside = {key: run.get(key, {}) for key in ("controls", "sources_told_apart")}
+        notes = tuple(run["notes"])
+        complete = all("above" in control for control in beside["controls"].values())
+    if not complete:
         beside["controls"] = {}
         notes = (*notes, "The controls of this run are of an earlier version and are left out.")
     return Target("test", reading, test, no_rejected(), notes, beside)

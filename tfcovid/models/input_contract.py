@@ -100,7 +100,7 @@ class InputContract:
         """
         try:
             fields = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"The input contract is not JSON: {error}.") from error
         known = {field.name: field for field in dataclasses.fields(cls)}
         if not isinstance(fields, dict):
@@ -147,7 +147,10 @@ def read_contract(weights_path):
             f"{path}: expected the input contract of {weights_path}, cannot read it; keep "
             "X.contract.json beside X.weights.h5"
         ) from error
-    return InputContract.from_json(text)
+    try:
+        return InputContract.from_json(text)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _require(condition, field, expected, contract):

@@ -27,7 +27,7 @@ _CLASSES = {
     "keras.layers": (
         *("Add", "AveragePooling2D", "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D"),
         *("Dropout", "Flatten", "GlobalAveragePooling2D", "Identity", "InputLayer"),
-        *("MaxPooling2D", "ReLU", "Rescaling", "ZeroPadding2D"),
+        *("MaxPooling2D", "ReLU", "Rescaling", "Reshape", "ZeroPadding2D"),
     ),
     "keras.src.models.functional": ("Functional",),
     "keras_hub.src.models.vit.vit_backbone": ("ViTBackbone",),

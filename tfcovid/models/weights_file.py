@@ -22,6 +22,9 @@ from tfcovid.whole_file import sha256_of
 
 _CONTRACT = "contract_sha256"
 
+# What h5py was seen to raise on damaged files; UnicodeDecodeError of their names.
+_DAMAGE = (OSError, RuntimeError, LookupError, TypeError, AttributeError, UnicodeDecodeError)
+
 _SHOWN = 5  # names listed in an error before it says how many more there are
 
 
@@ -175,7 +178,7 @@ def _contract_digest(path):
     try:
         with h5py.File(path, "r") as file:
             return file.attrs.get(_CONTRACT)
-    except OSError:  # what is no HDF5 file has its own line where it is read
+    except _DAMAGE:  # what is no HDF5 file has its own line where it is read
         return None
 
 
@@ -192,15 +195,18 @@ def _annotate(backbone, path, contract):
 
 def _read(path, what, shapes=None):
     """Returns the values by name; where shapes are given, only if it holds exactly these."""
+    num_bytes = path.stat().st_size
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            datasets = _datasets(file, what)
+            if shapes is not None:
+                _check_shapes(datasets, shapes, what)
+            # What is compressed, or was never written, may be larger than any memory.
+            if sum(dataset.nbytes for dataset in datasets.values()) > num_bytes:
+                raise ValueError(f"{what}: expected at most the {num_bytes:,} bytes of the file")
+            values = {name: dataset[()] for name, dataset in datasets.items()}
+    except _DAMAGE as error:
         raise ValueError(f"{what} is not a readable HDF5 file: {error}.") from error
-    with file:
-        datasets = _datasets(file, what)
-        if shapes is not None:
-            _check_shapes(datasets, shapes, what)
-        values = {name: dataset[()] for name, dataset in datasets.items()}
     for name, value in values.items():
         _check_values(name, value, what)
     return values

@@ -23,7 +23,7 @@ def model_card(folder: pathlib.Path) -> Mapping[str, Any] | None:
         return None
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON; copy the model once more: {error}") from error
     if not isinstance(card, dict):
         raise ValueError(f"{path}: expected a JSON object; copy the model once more")

@@ -1,5 +1,6 @@
 """The folder of a run: the names of its files, and how they are written."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -9,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,14 +108,41 @@ def read_json(path: pathlib.Path) -> Any:
     """Returns the content of a JSON file.
 
     Raises:
-      ValueError: if it is missing or no JSON.
+      ValueError: if it is missing, no JSON, or holds a number that is none, as `write_json` does
+        not write it.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: expected a file of a finished run, found none") from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+@contextlib.contextmanager
+def as_a_run_writes(path: pathlib.Path) -> Iterator[None]:
+    """Has whatever goes wrong with the content of a run's file be one line that names the file.
+
+    Args:
+      path: of the file whose content is looked at inside.
+
+    Raises:
+      ValueError: in place of what a value of another type or range makes its reader raise.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        if str(path) in str(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path}: not as a run writes it ({type(error).__name__}: {reason}); take the run's "
+            "own file"
+        ) from error
 
 
 def describe_environment(runtime: Runtime, command: str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ import json
 import os
 import pathlib
 import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tfcovid.array_file import read_arrays
 from tfcovid.whole_file import sha256_of
 
 KEPT = 2
@@ -115,14 +115,14 @@ class Snapshots:
         if not carries_digest(path):
             raise ValueError(path)
         try:
-            with np.load(path, allow_pickle=False) as kept:
-                arrays = dict(kept)
+            arrays = read_arrays(path)
             text = json.loads(arrays.pop(_PROGRESS).tobytes())
             progress, needs = text["progress"], text["needs"]
-        except (ValueError, KeyError, zipfile.BadZipFile):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise ValueError(path) from None
+        # What lies elsewhere is none of the folder's, whatever its name says.
         for name in needs:
-            if not carries_digest(self.folder / name):
+            if pathlib.PurePath(name).name != name or not carries_digest(self.folder / name):
                 raise ValueError(self.folder / name)
         return progress, arrays, needs
 

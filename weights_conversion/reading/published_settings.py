@@ -64,7 +64,7 @@ def _read_json(path):
         if path.stat().st_size > _MOST_BYTES:
             return {}
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
 

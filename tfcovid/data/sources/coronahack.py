@@ -20,6 +20,7 @@ from tfcovid.data.sources.reading import (
     Category,
     Finding,
     Reading,
+    as_utf8,
     aside,
     listing,
     read_table,
@@ -179,7 +180,7 @@ def _file_names(folder: pathlib.Path) -> set[str]:
     if not folder.is_dir():
         return set()
     with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if entry.is_file()}
+        return {as_utf8(entry.name) for entry in entries if entry.is_file()}
 
 
 def _unlisted(there: dict[str, set[str]], rows: pd.DataFrame, folder: pathlib.Path) -> pd.DataFrame:

@@ -36,6 +36,7 @@ from tfcovid.data.sources.reading import (
     Category,
     Finding,
     Reading,
+    as_utf8,
     aside,
     listing,
     read_table,
@@ -268,7 +269,7 @@ def _unlisted(root: pathlib.Path, paths: pd.Series) -> list[str]:
     listed = set(paths)
     folders = sorted({(root / file).parent for file in paths})
     files = (
-        entry.relative_to(root).as_posix()
+        as_utf8(entry.relative_to(root).as_posix())
         for folder in folders
         for entry in sorted(folder.iterdir())
         if is_image(entry.name) and entry.is_file()

@@ -136,6 +136,11 @@ def aside(rows: pd.DataFrame, category: Category, reason: str | pd.Series) -> pd
     return table[list(REJECTED_COLUMNS)].astype(TEXT)
 
 
+def as_utf8(name: str) -> str:
+    """Returns a file's name with the bytes that are no UTF-8 written as Python writes them."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def no_rejected() -> pd.DataFrame:
     """Returns the table of rejected images without a row."""
     return pd.DataFrame({column: pd.Series(dtype=TEXT) for column in REJECTED_COLUMNS})

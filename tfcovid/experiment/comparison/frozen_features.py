@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import rich.console
 
 from flags.compare_config import CompareConfig
 from flags.config import Config
+from tfcovid.array_file import read_arrays
 from tfcovid.console import counting_bar, say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.manifest import read_manifest
@@ -231,7 +231,7 @@ def features_key(system: System, dataset: Dataset) -> str:
 def read_features(path: pathlib.Path, key: str) -> np.ndarray | None:
     """Returns the features kept at a path; None where there are none of this key."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return kept["features"] if str(kept["key"]) == key else None
-    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        kept = read_arrays(path)
+        return kept["features"] if str(kept["key"]) == key else None
+    except (FileNotFoundError, ValueError, KeyError):
         return None

@@ -11,7 +11,6 @@ import json
 import pathlib
 import shutil
 import time
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ import rich.console
 
 from flags import config_json
 from flags.config import Config
+from tfcovid.array_file import read_arrays
 from tfcovid.console import say
 from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
@@ -177,10 +177,10 @@ def write_trained(path: pathlib.Path, key: str, found: Trained) -> None:
 def read_trained(path: pathlib.Path, key: str) -> Trained | None:
     """Returns what a finished training left; None where there is none of this key."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            if str(kept["key"]) != key:
-                return None
-            record = json.loads(str(kept["record"]))
-            return Trained(kept["on_validation"], kept["on_test"], record)
-    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        kept = read_arrays(path)
+        if str(kept["key"]) != key:
+            return None
+        record = json.loads(str(kept["record"]))
+        return Trained(kept["on_validation"], kept["on_test"], record)
+    except (FileNotFoundError, ValueError, KeyError, RecursionError):
         return None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from flags import choices
 from flags.config import Config
+from tfcovid.array_file import read_arrays
 from tfcovid.controls.probes import (
     Control,
     Probe,
@@ -107,8 +107,7 @@ class FittedControls:
     def load(cls, path: pathlib.Path) -> "FittedControls":
         """Returns what `save` wrote; raises ValueError if it is no such file."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                arrays = {key: kept[key] for key in kept.files}
+            arrays = read_arrays(path)
             fields = [field.name for field in dataclasses.fields(Probe)]
             names = dict.fromkeys(key.split("/")[0] for key in arrays if "/" in key)
             return cls(
@@ -125,7 +124,7 @@ class FittedControls:
                     )
                 ),
             )
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: expected the controls of a run ({error})") from error
 
 

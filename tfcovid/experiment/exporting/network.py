@@ -87,12 +87,16 @@ def load_network(run: FinishedRun) -> Network:
       ValueError: if a file of the run is missing or damaged.
     """
     folder = run.folder
-    described = run_record.read_json(folder.decision)
+    with run_record.as_a_run_writes(folder.decision):
+        described = run_record.read_json(folder.decision)
+        rule = kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described)
+    with run_record.as_a_run_writes(folder.preprocessing):
+        preprocessing = Preprocessing.from_json(run_record.read_json(folder.preprocessing))
     return Network(
         run=run,
         model=load_best_model(folder.best_model),
-        rule=kind_of(run.task_labels.blocks).exporting.rule_from(run.task_labels, described),
-        preprocessing=Preprocessing.from_json(run_record.read_json(folder.preprocessing)),
+        rule=rule,
+        preprocessing=preprocessing,
         sha256=digest_of(folder.best_model),
     )
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from tfcovid.array_file import read_arrays
 from tfcovid.controls.probes import fit_probe
 from tfcovid.data.blocks import Blocks
 from tfcovid.data.dataset import Dataset
@@ -122,13 +122,13 @@ def load_probes(path: pathlib.Path) -> dict[str, FindingProbe]:
     """Returns what `save_probes` wrote; raises ValueError if it is no such file."""
     fields = [field.name for field in dataclasses.fields(FindingProbe)]
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            names = dict.fromkeys(key.rpartition("/")[0] for key in kept.files)
-            return {
-                name: FindingProbe(**{field: kept[f"{name}/{field}"] for field in fields})
-                for name in names
-            }
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        kept = read_arrays(path)
+        names = dict.fromkeys(key.rpartition("/")[0] for key in kept)
+        return {
+            name: FindingProbe(**{field: kept[f"{name}/{field}"] for field in fields})
+            for name in names
+        }
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: expected the controls of a run ({error})") from error
 
 
