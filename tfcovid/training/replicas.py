@@ -1,11 +1,11 @@
 """Makes Keras' `fit` exact when the batch is shared between replicas.
 
 Keras 3.15 trains under `MirroredStrategy` and `MultiWorkerMirroredStrategy` only half
-(keras-team/keras#20585, #20329): it reduces the first batch to build the model, takes each replica's
-loss for an equal share of the batch, and averages the replicas' running figures. `share` puts four
-methods of one compiled model in their place, so that N replicas take the step that one process takes
-with the whole batch: the weighted sum of the losses over the number of images of the whole batch,
-short and empty shares included.
+(keras-team/keras#20585, #20329): it reduces the first batch to build the model, takes each
+replica's loss as that of an equal part of the batch, and averages the replicas' running figures.
+`share` puts three methods of one compiled model in their place, so that N replicas take the step
+that one process takes with the whole batch: the weighted sum of the losses over the number of
+images of the whole batch, short and empty parts included.
 """
 
 import functools
@@ -14,39 +14,33 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-GUARDED = {
-    "3": (
-        "_maybe_symbolic_build",
-        "_compile_loss",
-        "_compile_metrics",
-        "_loss_tracker",
-        "_distribute_strategy",
-    )
-}
-"""Private names of Keras that this module leans on; a test says when they go."""
+PRIVATE_NAMES = (
+    "_compile_metrics",
+    "_distribute_strategy",
+    "_loss_tracker",
+    "_maybe_symbolic_build",
+)
+"""What this module needs of Keras beside its interface; a test says when they go."""
+
 _SUM = tf.distribute.ReduceOp.SUM
 
 
-def share(model: keras.Model) -> None:
+def share(model: keras.Model, labels: keras.KerasTensor) -> None:
     """Makes `fit` and `evaluate` of a model exact over the replicas of its strategy.
 
     Args:
       model: built and compiled inside the strategy's scope, with a loss whose `call` gives one
-        number an image, and without metrics that take weights.
+        number an image, and with metrics that take no weights.
+      labels: shape and type of a batch of them.
 
     Raises:
       ValueError: if it was not.
     """
-    strategy = model.distribute_strategy
     if model._distribute_strategy is None or not model.compiled:
         raise ValueError("expected a model that was built and compiled inside a strategy's scope")
-    with strategy.scope():
+    with model.distribute_strategy.scope():
         model.optimizer.build(model.trainable_variables)
-        outputs = keras.KerasTensor(model.output_shape)
-        labels = keras.KerasTensor((None,), "int32")
-        keras.src.backend.compute_output_spec(
-            lambda y, logits: model._compile_metrics(y, logits), labels, outputs
-        )
+        model._compile_metrics.build(labels, keras.KerasTensor(model.output_shape))
     model._maybe_symbolic_build = _built_before
     model.train_step = functools.partial(_train_step, model)
     model.test_step = functools.partial(_test_step, model)
