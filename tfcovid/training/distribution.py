@@ -119,12 +119,16 @@ def mirrored() -> Workers:
 def multi_worker() -> Workers:
     """Returns this process as one of those that TF_CONFIG or Slurm names; waits for all of them.
 
-    To be called before TensorFlow computes anything.
+    To be called before TensorFlow computes anything. One that is alone, as the last that is left
+    of several may be, shares its batches between its GPUs if it has several.
 
     Raises:
       ValueError: if neither names them.
     """
     resolver = cluster_of(os.environ)
+    if count_of(resolver) == 1:
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        return mirrored() if several else one_device()
     strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     local = strategy.num_replicas_in_sync // count_of(resolver)
     return Workers(strategy, int(resolver.task_id), count_of(resolver), local)
