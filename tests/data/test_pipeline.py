@@ -246,8 +246,11 @@ def test_the_parts_of_replicas_make_up_each_batch(store, sampling_weights):
     parts = [take(stream(store, replicas=3, own=[n], **how), 4) for n in range(3)]
     for number, batch in enumerate(whole):
         for replica in range(3):
-            for tensor, part in zip(batch, parts[replica][number], strict=True):
-                np.testing.assert_array_equal(tensor[replica::3], part)
+            images, *rest = (tensor[replica::3] for tensor in batch)
+            # XLA rounds a batch of another size in another way.
+            np.testing.assert_allclose(images, parts[replica][number][0], rtol=1e-6)
+            for tensor, part in zip(rest, parts[replica][number][1:], strict=True):
+                np.testing.assert_array_equal(tensor, part)
     together = take(stream(store, replicas=3, own=[1, 2], **how), 8)
     assert_same_batches(together[::2], parts[1])
     assert_same_batches(together[1::2], parts[2])
