@@ -237,3 +237,39 @@ def test_the_examples_of_a_batch_are_told_without_making_it(store, sampling_weig
             sampling_weights=sampling_weights,
         )
         np.testing.assert_array_equal(told * 10, labels)
+
+
+@pytest.mark.parametrize("sampling_weights", [None, np.linspace(0.0, 1.0, COUNT)])
+def test_the_parts_of_replicas_make_up_each_batch(store, sampling_weights):
+    how = {"sampling_weights": sampling_weights, "start_epoch": 1, "start_batch": 1}
+    whole = take(stream(store, **how), 4)  # batches of 4, 3, 4 and 4
+    parts = [take(stream(store, replicas=3, own=[n], **how), 4) for n in range(3)]
+    for number, batch in enumerate(whole):
+        for replica in range(3):
+            images, *rest = (tensor[replica::3] for tensor in batch)
+            # XLA rounds a batch of another size in another way.
+            np.testing.assert_allclose(images, parts[replica][number][0], rtol=1e-6)
+            for tensor, part in zip(rest, parts[replica][number][1:], strict=True):
+                np.testing.assert_array_equal(tensor, part)
+    together = take(stream(store, replicas=3, own=[1, 2], **how), 8)
+    assert_same_batches(together[::2], parts[1])
+    assert_same_batches(together[1::2], parts[2])
+
+
+def test_a_replica_without_a_part_gets_an_empty_one(store):
+    batches = take(stream(store, replicas=5, own=[4]), 3)
+    assert [len(labels) for _, labels, _ in batches] == [0, 0, 0]
+    assert batches[0][0].shape == (0, 16, 16, 1)
+
+
+def test_evaluation_gives_each_replica_its_part_of_every_batch(store):
+    indices = np.arange(COUNT)
+    how = {"preprocessing": PIXELS, "batch_size": 4}
+    whole = list(evaluation_dataset(store, indices, indices, **how).as_numpy_iterator())
+    shared = evaluation_dataset(store, indices, indices, replicas=2, own=[0, 1], **how)
+    assert int(shared.cardinality()) == 6
+    parts = list(shared.as_numpy_iterator())
+    for number, (images, labels) in enumerate(whole):
+        for replica in range(2):
+            np.testing.assert_array_equal(images[replica::2], parts[2 * number + replica][0])
+            np.testing.assert_array_equal(labels[replica::2], parts[2 * number + replica][1])

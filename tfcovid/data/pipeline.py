@@ -5,6 +5,7 @@ at any (epoch, batch) and is the same whatever the parallelism.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -74,11 +75,15 @@ def training_dataset(
     start_epoch: int = 0,
     start_batch: int = 0,
     num_parallel_calls: int | None = None,
+    replicas: int = 1,
+    own: Sequence[int] = (0,),
 ) -> tf.data.Dataset:
     """Returns the endless stream of training batches, epoch after epoch.
 
     The last batch of an epoch is short where batch_size does not divide the examples. An
-    example's identity for the augmentation is its index in the store.
+    example's identity for the augmentation is its index in the store. Where replicas share a
+    batch, its parts come one after the other: every replica's n-th example of the batch, some of
+    them perhaps empty.
 
     Args:
       store: the images.
@@ -94,6 +99,8 @@ def training_dataset(
       start_batch: place of the first batch in that epoch, below `steps_per_epoch`.
       num_parallel_calls: batches made at a time, which changes the speed only; None lets
         tf.data choose.
+      replicas: that share each batch.
+      own: numbers of those whose parts are wanted, in 0..replicas - 1.
 
     Returns:
       Dataset of (input float32 [batch, size, size, channels], label int32 [batch] or
@@ -119,9 +126,8 @@ def training_dataset(
         order = epoch_order(len(indices), seed=seed, epoch=epoch, sampling_weights=sampling_weights)
         batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
         done = tf.where(epoch == start_epoch, tf.constant(start_batch, tf.int64), 0)
-        return batches.skip(done).map(
-            lambda positions, occurrences: (positions, occurrences, epoch)
-        )
+        shared = shared_batches(batches.skip(done), replicas, own)
+        return shared.map(lambda positions, occurrences: (positions, occurrences, epoch))
 
     def make_batch(positions, occurrences, epoch):
         chosen = tf.gather(indices, positions)
@@ -160,8 +166,12 @@ def evaluation_dataset(
     preprocessing: Preprocessing,
     batch_size: int,
     num_parallel_calls: int | None = None,
+    replicas: int = 1,
+    own: Sequence[int] = (0,),
 ) -> tf.data.Dataset:
     """Returns the examples once, in the order given, unchanged, with a known number of batches.
+
+    Where replicas share a batch, its parts come as in `training_dataset`.
 
     Args:
       store: the images.
@@ -170,6 +180,8 @@ def evaluation_dataset(
       preprocessing: the network's input.
       batch_size: at least 1.
       num_parallel_calls: batches made at a time; None lets tf.data choose.
+      replicas: that share each batch.
+      own: numbers of those whose parts are wanted, in 0..replicas - 1.
 
     Returns:
       Dataset of (input float32 [batch, size, size, channels], label int32 [batch] or
@@ -179,9 +191,11 @@ def evaluation_dataset(
       ValueError: if the arguments do not fit each other, or a file of `indices` did not decode.
     """
     indices, labels = _checked_examples(store, indices, labels)
+    batches = tf.data.Dataset.from_tensor_slices((indices, labels)).batch(batch_size)
+    count = steps_per_epoch(len(indices), batch_size) * len(own)
     return (
-        tf.data.Dataset.from_tensor_slices((indices, labels))
-        .batch(batch_size)
+        shared_batches(batches, replicas, own)
+        .apply(tf.data.experimental.assert_cardinality(count))
         .map(
             lambda chosen, label: (preprocessing.network_input(store.fetch(chosen)), label),
             num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
@@ -189,6 +203,20 @@ def evaluation_dataset(
         )
         .prefetch(_PREFETCH_BATCHES)
     )
+
+
+def shared_batches(batches: tf.data.Dataset, replicas: int, own: Sequence[int]) -> tf.data.Dataset:
+    """Returns of each batch, tensors of one length, the parts of some of the replicas in turn."""
+    if replicas == 1:
+        return batches
+    numbers = np.asarray(own, np.int64)
+
+    def parts(*batch):
+        return tf.data.Dataset.from_tensor_slices(numbers).map(
+            lambda number: tuple(tensor[number::replicas] for tensor in batch)
+        )
+
+    return batches.flat_map(parts)
 
 
 def _occurrences(positions):

@@ -24,7 +24,7 @@ from tfcovid.training.callbacks import merge_histories
 from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.divergence import DivergedError
 from tfcovid.training.phases import Material, Phase, TrainingPlan, plan_phases, run_phase
-from tfcovid.training.resuming import Keeper, StoppedTrainingError, read_kept
+from tfcovid.training.resuming import Keeper, StoppedTrainingError, read_together
 from tfcovid.training.snapshots import Snapshots
 from tfcovid.whole_file import sha256_of
 
@@ -50,15 +50,17 @@ def train(
         images, and which model is the last good one.
       TerminatedError: if SIGTERM came; a snapshot is there then.
     """
-    folder.diverged.unlink(missing_ok=True)
+    workers = asked.workers
+    if workers.is_chief:
+        folder.diverged.unlink(missing_ok=True)
     snapshots = Snapshots(folder.best_model.parent)
-    best = BestModel(folder.best_model, snapshots)
-    if is_trained(folder, console):
+    best = BestModel(folder.best_model, snapshots, writes=workers.is_chief)
+    if workers.any_says(workers.is_chief and is_trained(folder, console)):
         best.go_on(run_record.read_json(folder.trained))
         say(console, f"trained before; {best.describe()}")
         return best
     plan = training_plan(asked)
-    kept = read_kept(snapshots, functools.partial(say, console))
+    kept = read_together(snapshots, workers, functools.partial(say, console))
     if kept is not None:
         say(console, f"going on from a snapshot: {kept.in_words()}")
     try:
@@ -68,6 +70,7 @@ def train(
                 steps=plan.steps_per_epoch,
                 every_s=asked.keeping.every_s,
                 stop_is_asked=stop_is_asked,
+                workers=workers,
             )
             material = training_material(asked, folder, plan, console)
             for number, phase in enumerate(phases_of(asked.config)):
@@ -77,7 +80,21 @@ def train(
     except StoppedTrainingError:
         raise termination.TerminatedError from None
     except DivergedError as error:
-        raise FloatingPointError(told(error, asked, folder, best, snapshots)) from error
+        line = told(error, asked, folder, best, snapshots) if workers.is_chief else str(error)
+        raise FloatingPointError(line) from error
+    if workers.is_chief:
+        finish(best, keeper, snapshots, folder, console)
+    return best
+
+
+def finish(
+    best: BestModel,
+    keeper: Keeper,
+    snapshots: Snapshots,
+    folder: run_record.RunFolder,
+    console: rich.console.Console,
+) -> None:
+    """Leaves the best model and the history of a training that is over, and no snapshots."""
     best.settle()
     say(console, best.describe())
     write_csv(pd.DataFrame(merge_histories(keeper.histories)), folder.history)
@@ -85,7 +102,6 @@ def train(
     run_record.write_json(folder.trained, best.progress() | {"sha256": digest})
     snapshots.clear()
     best.remove_all()
-    return best
 
 
 def is_trained(folder: run_record.RunFolder, console: rich.console.Console) -> bool:
@@ -135,17 +151,19 @@ def training_material(
 ) -> Material:
     """Returns what all phases work on."""
     config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
+    workers = asked.workers
 
     def draw_confusion(matrix: np.ndarray) -> np.ndarray:
         return figure_to_rgb(confusion_matrix_figure(matrix, dataset.classes, "validation"))
 
     return Material(
-        stream=functools.partial(training_stream, config, dataset, preprocessing),
-        validation=split_dataset(dataset, "validation", preprocessing),
+        stream=functools.partial(training_stream, config, dataset, preprocessing, workers=workers),
+        validation=split_dataset(dataset, "validation", preprocessing, workers=workers),
         board_folder=folder.tensorboard,
         augmented=augmented_sample(config, dataset),
         draw_confusion=None if plan.blocks else draw_confusion,
         console=console,
+        workers=workers,
     )
 
 

@@ -25,6 +25,7 @@ from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
 from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.pretrained import Start
+from tfcovid.training.distribution import Workers
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
@@ -212,9 +213,25 @@ def describe_split(dataset: Dataset) -> list[str]:
 
 
 def training_stream(
-    config: Config, dataset: Dataset, preprocessing: Preprocessing, epoch: int, batch: int
+    config: Config,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    epoch: int,
+    batch: int,
+    *,
+    workers: Workers | None = None,
 ) -> tf.data.Dataset:
-    """Returns the endless training batches from a batch of an epoch on."""
+    """Returns the endless training batches from a batch of an epoch on.
+
+    Args:
+      config: what is asked for.
+      dataset: its training split is shown.
+      preprocessing: the network's input.
+      epoch: of the run, from 0.
+      batch: of the epoch, from 0.
+      workers: who share each batch; this process's parts come.
+    """
+    workers = workers or Workers()
     rows = dataset.rows("train")
     example_weights, sampling_weights = head_of(dataset).weights(config, dataset)
     return training_dataset(
@@ -230,6 +247,8 @@ def training_stream(
         num_parallel_calls=config.data.num_parallel_calls,
         example_weights=example_weights,
         sampling_weights=sampling_weights,
+        replicas=workers.replicas,
+        own=workers.own,
     )
 
 
@@ -256,8 +275,16 @@ def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:
     return images.numpy()[:AUGMENTED_SHOWN]
 
 
-def split_dataset(dataset: Dataset, split: str, preprocessing: Preprocessing) -> tf.data.Dataset:
-    """Returns a split's images once, in the manifest's order, unchanged."""
+def split_dataset(
+    dataset: Dataset,
+    split: str,
+    preprocessing: Preprocessing,
+    *,
+    workers: Workers | None = None,
+) -> tf.data.Dataset:
+    """Returns a split's images once, in the manifest's order, unchanged; of several workers, the
+    parts of this one."""
+    workers = workers or Workers()
     rows = dataset.rows(split)
     return evaluation_dataset(
         dataset.images,
@@ -265,4 +292,6 @@ def split_dataset(dataset: Dataset, split: str, preprocessing: Preprocessing) ->
         dataset.labels[rows],
         preprocessing=preprocessing,
         batch_size=EVALUATION_BATCH,
+        replicas=workers.replicas,
+        own=workers.own,
     )

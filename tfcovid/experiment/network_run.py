@@ -21,6 +21,7 @@ from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.finding_decision import ChosenFindings
 from tfcovid.serving.exported import save_exported
 from tfcovid.training import run_record
+from tfcovid.training.distribution import Workers
 from tfcovid.whole_file import write_text_whole
 
 
@@ -38,6 +39,7 @@ def run_network(
     write_record(asked, folder)
     folder.clear_results()
     fitted, kind = fit_classifier(asked, folder, console), kind_of(dataset.blocks)
+    asked = dataclasses.replace(asked, workers=Workers())  # those of the training are gone
     best = fitted.model
     chosen = kind.choose_rule(config, dataset, fitted.on_validation)
     say(console, f"chosen on validation: {chosen.rule.in_words()}")

@@ -7,6 +7,7 @@ import pathlib
 
 from flags import choices
 from flags.config import Config
+from flags.distribution_flags import Sharing
 from flags.resume_flags import Keeping
 from tfcovid.console import open_console, say
 from tfcovid.data.sources.readers import recognise
@@ -24,10 +25,18 @@ from tfcovid.experiment.resumed import (
     refuse_other_images,
     write_finished,
 )
+from tfcovid.experiment.sharing import (
+    help_training,
+    losing_workers,
+    open_workers,
+    refuse_other_data,
+)
 from tfcovid.training import run_record, runtime
 
 
-def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
+def run(
+    config: Config, keeping: Keeping | None = None, sharing: Sharing | None = None
+) -> pathlib.Path:
     """Trains, scores, exports and reports; returns the run's folder.
 
     The folder is made when the data has been read and checked, so that a
@@ -36,6 +45,7 @@ def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
     Args:
       config: what is asked for.
       keeping: whether a run that is there is gone on with, and how often a training is kept.
+      sharing: what shares the training.
 
     Raises:
       ValueError: for a mistake in the flags or the data.
@@ -43,13 +53,15 @@ def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
       FloatingPointError: if the loss is no longer finite.
       TerminatedError: if SIGTERM came.
     """
-    console, keeping = open_console(), keeping or Keeping()
+    console, keeping, sharing = open_console(), keeping or Keeping(), sharing or Sharing()
     config = settle(config)
+    # Before anything is computed: TensorFlow's collective operations want to be first.
+    workers = open_workers(config, sharing, console)
     wanted = config.run.workdir or default_workdir(config)
     begun = keeping.goes_on and is_begun(wanted)
     if begun:
         refuse_other(config, run_record.RunFolder(wanted))
-    else:
+    elif workers.is_chief:
         free = free_name(wanted, numbered=config.run.workdir is None)
         run_record.RunFolder(free).refuse_if_used()
     machine = runtime.configure(seed=config.run.seed, precision=config.training.precision.value)
@@ -59,13 +71,20 @@ def run(config: Config, keeping: Keeping | None = None) -> pathlib.Path:
     dataset = prepare_data(config, preprocessing, console)
     check_operating_class(config, dataset)
 
+    asked = Asked(
+        config, dataset, preprocessing, start, machine, keeping, workers, sharing.sync_batch_norm
+    )
+    with losing_workers(workers):
+        refuse_other_data(dataset, workers)
+        if not workers.is_chief:
+            help_training(asked, wanted, console)
+            return wanted
     if begun:
         folder = run_record.RunFolder(wanted)
         refuse_other_images(dataset, folder, split=not config.data.every_fold)
     else:
         folder = claim_folder(wanted, numbered=config.run.workdir is None)
-    asked = Asked(config, dataset, preprocessing, start, machine, keeping)
-    with alone_in(folder.path):
+    with alone_in(folder.path), losing_workers(workers):
         if folder.finished.is_file():
             say(console, "finished before: nothing to do")
         else:

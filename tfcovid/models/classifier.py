@@ -88,8 +88,24 @@ def in_precision(model, dtype, *, name=None):
     Returns:
       A new, uncompiled model with variables of its own.
     """
-    config = _with_policy(model.get_config(), dtype)
+    config = _with_batch_norms(_with_policy(model.get_config(), dtype), synchronized=False)
     copy = keras.Model.from_config(config if name is None else {**config, "name": name})
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def synchronised(model):
+    """Returns the same network with the same weights, whose batch norms see the whole batch.
+
+    Where replicas share a batch, each takes its statistics over its own part otherwise.
+
+    Args:
+      model: a functional Keras model, possibly with models nested in it.
+
+    Returns:
+      A new, uncompiled model with variables of its own.
+    """
+    copy = keras.Model.from_config(_with_batch_norms(model.get_config(), synchronized=True))
     copy.set_weights(model.get_weights())
     return copy
 
@@ -128,6 +144,18 @@ def _checked_bias(head_bias, num_outputs):
             f"Received: head_bias={bias.tolist()}"
         )
     return bias
+
+
+def _with_batch_norms(config, *, synchronized):
+    if isinstance(config, dict):
+        changed = {
+            key: _with_batch_norms(value, synchronized=synchronized)
+            for key, value in config.items()
+        }
+        return {**changed, "synchronized": synchronized} if "synchronized" in config else changed
+    if isinstance(config, list | tuple):
+        return type(config)(_with_batch_norms(one, synchronized=synchronized) for one in config)
+    return config
 
 
 def _with_policy(config, dtype):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
-from tfcovid.training.divergence import loss_scale
+from tfcovid.training.divergence import loss_scale, number_of
 
 # A scalar of every step would make the event files grow faster than they are looked at.
 BATCHES_BETWEEN_SCALARS = 10
@@ -116,7 +116,7 @@ def all_metrics(model: keras.Model) -> list[keras.metrics.Metric]:
 
 def optimizer_state(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
     """Returns the learning rate, and under float16 the loss scale."""
-    state = {"learning_rate": float(optimizer.learning_rate)}
+    state = {"learning_rate": number_of(optimizer.learning_rate)}
     scale = loss_scale(optimizer)
     return state if scale is None else state | {"loss_scale": scale}
 

@@ -26,10 +26,12 @@ class BestModel(keras.callbacks.Callback):
     Args:
       path: where the model goes at last, `.keras`.
       snapshots: of the training, in the same folder.
+      writes: whether this process saves anything; of several that share a training one does.
     """
 
-    def __init__(self, path: pathlib.Path, snapshots: Snapshots):
+    def __init__(self, path: pathlib.Path, snapshots: Snapshots, *, writes: bool = True):
         super().__init__()
+        self.writes = writes
         self.path = path
         self.snapshots = snapshots
         self.file: pathlib.Path | None = None
@@ -42,12 +44,16 @@ class BestModel(keras.callbacks.Callback):
         """Saves the model if this epoch is the best of the run."""
         value = selection_value(logs)
         if value < self.best:
-            written = self.path.with_name("best.keras")
-            with whole_file(written) as beside:
-                self.model.save(beside)
-            self.file = written.replace(self.path.with_name(f"best-{sha256_of(written)}.keras"))
             self.best, self.best_phase, self.best_epoch = value, self.phase, epoch
-            self.remove_unneeded()
+            if self.writes:
+                self._save()
+
+    def _save(self) -> None:
+        written = self.path.with_name("best.keras")
+        with whole_file(written) as beside:
+            self.model.save(beside)
+        self.file = written.replace(self.path.with_name(f"best-{sha256_of(written)}.keras"))
+        self.remove_unneeded()
 
     def remove_all(self) -> None:
         """Removes all files but that at the path."""

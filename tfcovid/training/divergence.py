@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -93,8 +94,13 @@ class StopAtDivergence(keras.callbacks.Callback):
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:
     """Returns the loss scale under float16, or None where there is none."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return float(optimizer.dynamic_scale)
+        return number_of(optimizer.dynamic_scale)
     return None
+
+
+def number_of(held: Any) -> float:
+    """Returns the value of a scalar variable or tensor, be it kept by several replicas."""
+    return float(keras.ops.convert_to_numpy(held))
 
 
 def skipped_in_words(optimizer: keras.optimizers.Optimizer, steps: int) -> str | None:
@@ -105,7 +111,7 @@ def skipped_in_words(optimizer: keras.optimizers.Optimizer, steps: int) -> str |
       steps: that the phase had.
     """
     scale = loss_scale(optimizer)
-    skipped = steps - int(optimizer.iterations)
+    skipped = steps - int(number_of(optimizer.iterations))
     if scale is None or not skipped:
         return None
     return f"float16: {skipped} of {steps} steps overflowed and were skipped; loss scale {scale:g}"

@@ -15,11 +15,13 @@ from tfcovid.metrics.block_log_loss import BlockLogLoss, MeanAuroc
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
 from tfcovid.training.callbacks import PhaseBoard
 from tfcovid.training.checkpointing import BestModel
+from tfcovid.training.distribution import Workers
 from tfcovid.training.divergence import StopAtDivergence, skipped_in_words
 from tfcovid.training.optimizer import build_optimizer
 from tfcovid.training.patience import Patience
 from tfcovid.training.plateau import WarmUpThenPlateau
 from tfcovid.training.progress import ProgressBar
+from tfcovid.training.replicas import share
 from tfcovid.training.resuming import Keeper, Kept, Place, PutBack, Remembering, put_back
 
 
@@ -125,6 +127,7 @@ class Material:
       augmented: images for TensorBoard's grid, see PhaseBoard.
       draw_confusion: see PhaseBoard.
       console: where progress goes.
+      workers: who share the training; the streams are those of this process's part.
     """
 
     stream: Callable[[int, int], tf.data.Dataset]
@@ -133,6 +136,7 @@ class Material:
     augmented: np.ndarray
     draw_confusion: Callable[[np.ndarray], np.ndarray] | None
     console: rich.console.Console
+    workers: Workers = dataclasses.field(default_factory=Workers)
 
 
 def run_phase(
@@ -161,7 +165,7 @@ def run_phase(
       StoppedTrainingError: if the process was told to end.
     """
     model.get_layer("backbone").trainable = phase.train_backbone
-    compile_for(model, phase, plan)
+    compile_for(model, phase, plan, material.workers)
     best.phase = phase.name
     bar = progress_bar(phase, plan, material)
     watch = StopAtDivergence(phase.name, first_epoch=phase.first_epoch)
@@ -177,23 +181,28 @@ def run_phase(
             learning_rate=phase.learning_rate, warmup_steps=plan.warmup_steps
         )
     place = keeper.begin(phase.name, remembering, kept)
+    workers = material.workers
     if kept is not None:
-        # What the first step makes has to be there before it can be set.
-        model.train_on_batch(*next(iter(material.stream(phase.first_epoch, 0))))
-        put_back(model, kept.variables)
+        if workers.strategy is None:
+            # What the first step makes has to be there before it can be set.
+            model.train_on_batch(*next(iter(material.stream(phase.first_epoch, 0))))
+        put_back(model, kept.variables, workers)
+    validation_steps = int(material.validation.cardinality()) // workers.local
     with board:
         while place.epoch < phase.epochs and not patience.is_over:
             steps = plan.steps_per_epoch - place.batch
             bar.first_batch = watch.first_batch = keeper.first_batch = place.batch
+            stream = material.stream(phase.first_epoch + place.epoch, place.batch)
             model.fit(
-                material.stream(phase.first_epoch + place.epoch, place.batch).take(steps),
+                workers.spread(stream.take(steps * workers.local)),
                 initial_epoch=place.epoch,
                 epochs=place.epoch + 1,
                 steps_per_epoch=steps,
-                validation_data=material.validation,
+                validation_data=workers.spread(material.validation),
+                validation_steps=validation_steps,
                 verbose=0,
                 shuffle=False,  # the stream has its own order
-                callbacks=[PutBack(kept), bar, watch, *remembering.values(), keeper],
+                callbacks=[PutBack(kept, workers), bar, watch, *remembering.values(), keeper],
             )
             kept, place = None, Place(place.phase, place.epoch + 1, 0)
     skipped = skipped_in_words(model.optimizer, place.epoch * plan.steps_per_epoch)
@@ -212,24 +221,28 @@ def progress_bar(phase: Phase, plan: TrainingPlan, material: Material) -> Progre
     )
 
 
-def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan) -> None:
+def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan, workers: Workers) -> None:
     """Compiles the model anew: what is trainable only takes effect so."""
-    model.compile(
-        optimizer=build_optimizer(
-            learning_rate=phase.learning_rate,
-            weight_decay=plan.weight_decay,
-            total_steps=phase.epochs * plan.steps_per_epoch,
-            warmup_steps=plan.warmup_steps,
-            precision=plan.precision,
-            initial_loss_scale=plan.initial_loss_scale,
-            schedule=plan.schedule,
-        ),
-        loss=plan.loss,
-        metrics=training_metrics(plan.num_classes, plan.blocks),
-        jit_compile=plan.jit_compile,
-        # build_optimizer has wrapped it where needed, with the initial scale asked for.
-        auto_scale_loss=False,
-    )
+    with workers.scope():
+        model.compile(
+            optimizer=build_optimizer(
+                learning_rate=phase.learning_rate,
+                weight_decay=plan.weight_decay,
+                total_steps=phase.epochs * plan.steps_per_epoch,
+                warmup_steps=plan.warmup_steps,
+                precision=plan.precision,
+                initial_loss_scale=plan.initial_loss_scale,
+                schedule=plan.schedule,
+            ),
+            loss=plan.loss,
+            metrics=training_metrics(plan.num_classes, plan.blocks),
+            jit_compile=plan.jit_compile,
+            # build_optimizer has wrapped it where needed, with the initial scale asked for.
+            auto_scale_loss=False,
+        )
+    if workers.strategy is not None:
+        columns = [sum(size for size, _ in plan.blocks)] if plan.blocks else []
+        share(model, keras.KerasTensor((None, *columns), "int32"))
 
 
 def training_metrics(

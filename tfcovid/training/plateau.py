@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tfcovid.training.checkpointing import selection_value
+from tfcovid.training.divergence import number_of
 
 FACTOR = 0.1
 """Source: CheXNet, arXiv:1711.05225, section 2.2: "decayed by a factor of 10 each time the
@@ -42,7 +43,7 @@ class WarmUpThenPlateau(keras.callbacks.Callback):
         if value < self.best:
             self.best = value
         elif self.steps > self.warmup_steps:
-            self._set(float(self.model.optimizer.learning_rate) * FACTOR)
+            self._set(number_of(self.model.optimizer.learning_rate) * FACTOR)
 
     def progress(self) -> dict[str, Any]:
         """Returns what it has seen; the rate itself is the optimizer's."""

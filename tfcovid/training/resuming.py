@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from tfcovid.training.distribution import Workers
 from tfcovid.training.snapshots import Snapshots
 
 History = dict[str, list[float]]
@@ -80,6 +81,27 @@ def read_kept(snapshots: Snapshots, tell: Callable[[str], None]) -> Kept | None:
     )
 
 
+def read_together(
+    snapshots: Snapshots, workers: Workers, tell: Callable[[str], None]
+) -> Kept | None:
+    """Returns what `read_kept` does, in every one of several workers.
+
+    Raises:
+      ValueError: if not all of them find it.
+    """
+    kept = read_kept(snapshots, tell) if workers.is_chief else None
+    workers.any_says(False)  # until the chief has removed what is damaged
+    if not workers.is_chief:
+        kept = read_kept(snapshots, lambda _: None)
+    found, missing = workers.any_says(kept is not None), workers.any_says(kept is None)
+    if found and missing:
+        raise ValueError(
+            f"{snapshots.folder}: expected a folder that all workers see, found snapshots on some "
+            "only; name a --workdir on a disk that they share"
+        )
+    return kept
+
+
 def state_variables(model: keras.Model) -> list[keras.Variable]:
     """Returns every variable that a step may change, each once: of the model with the generators of
     its random numbers, of its optimizer, of its metrics."""
@@ -87,8 +109,8 @@ def state_variables(model: keras.Model) -> list[keras.Variable]:
     return list({id(variable): variable for variable in every}.values())
 
 
-def put_back(model: keras.Model, values: list[np.ndarray]) -> None:
-    """Sets every variable.
+def put_back(model: keras.Model, values: list[np.ndarray], workers: Workers) -> None:
+    """Sets every variable, on all replicas of the workers.
 
     Raises:
       ValueError: if the values are not those of this model.
@@ -103,7 +125,7 @@ def put_back(model: keras.Model, values: list[np.ndarray]) -> None:
             "another --workdir"
         )
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        workers.set_value(variable, value)
 
 
 class PutBack(keras.callbacks.Callback):
@@ -114,16 +136,18 @@ class PutBack(keras.callbacks.Callback):
 
     Args:
       kept: the snapshot; None does nothing.
+      workers: who share the training.
     """
 
-    def __init__(self, kept: Kept | None):
+    def __init__(self, kept: Kept | None, workers: Workers):
         super().__init__()
         self.kept = kept
+        self.workers = workers
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets them, the first time."""
         if self.kept is not None:
-            put_back(self.model, self.kept.variables)
+            put_back(self.model, self.kept.variables, self.workers)
             if not self.kept.place.batch:
                 self.model.reset_metrics()
             self.kept = None
@@ -140,6 +164,7 @@ class Keeper(keras.callbacks.Callback):
       steps: batches of an epoch.
       every_s: seconds between two, >= 0.
       stop_is_asked: whether the process has been told to end.
+      workers: who share the training; they agree on when, and the chief writes.
       clock: gives seconds.
 
     Raises:
@@ -153,6 +178,7 @@ class Keeper(keras.callbacks.Callback):
         steps: int,
         every_s: float,
         stop_is_asked: Callable[[], bool],
+        workers: Workers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -160,6 +186,7 @@ class Keeper(keras.callbacks.Callback):
         self.steps = steps
         self.every_s = every_s
         self.stop_is_asked = stop_is_asked
+        self.workers = workers or Workers()
         self.clock = clock
         self.histories: list[tuple[str, History]] = []
         self.remembering: Mapping[str, Remembering] = {}
@@ -204,7 +231,9 @@ class Keeper(keras.callbacks.Callback):
             self._take(Place(self.phase, epoch + 1, 0))
 
     def _is_time(self) -> bool:
-        return self.stop_is_asked() or self.clock() - self.last_s >= self.every_s
+        return self.workers.any_says(
+            self.stop_is_asked() or self.clock() - self.last_s >= self.every_s
+        )
 
     def _take(self, place: Place) -> None:
         arrays = {
@@ -218,9 +247,10 @@ class Keeper(keras.callbacks.Callback):
             "callbacks": callbacks,
         }
         needs = [seen["file"] for seen in callbacks.values() if seen.get("file")]
-        self.snapshots.write(progress, arrays, needs=needs)
+        if self.workers.is_chief:
+            self.snapshots.write(progress, arrays, needs=needs)
         self.last_s = self.clock()
-        if self.stop_is_asked():
+        if self.workers.any_says(self.stop_is_asked()):
             raise StoppedTrainingError
 
 

@@ -11,6 +11,7 @@ from tfcovid.data.dataset import Dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.pretrained import Start
 from tfcovid.training import runtime
+from tfcovid.training.distribution import Workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Asked:
       start: what its backbones start from.
       machine: precision and devices.
       keeping: how trainings are kept safe.
+      workers: who share the training of a network.
+      sync_batch_norm: whether batch normalisation sees the whole batch that they share.
     """
 
     config: Config
@@ -32,6 +35,8 @@ class Asked:
     start: Start
     machine: runtime.Runtime
     keeping: Keeping = dataclasses.field(default_factory=Keeping)
+    workers: Workers = dataclasses.field(default_factory=Workers)
+    sync_batch_norm: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

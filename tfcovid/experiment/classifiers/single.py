@@ -20,6 +20,7 @@ from tfcovid.experiment.inputs import split_dataset
 from tfcovid.experiment.network import build_model, describe_model
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.boosted_trees import boosted_trees_layer, build_boosted_classifier
+from tfcovid.models.classifier import synchronised
 from tfcovid.models.features import weightless_features
 from tfcovid.training.boosting import fit_boosted_trees
 from tfcovid.training.run_record import RunFolder
@@ -39,11 +40,8 @@ def fit_single(asked: Asked, folder: RunFolder, console: rich.console.Console) -
 
 def fit_network(asked: Asked, folder: RunFolder, console: rich.console.Console) -> Fitted:
     """Trains a network, its head first where it starts from weights."""
-    config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
-    start = asked.start.get(config.model.backbone)
-    model = build_model(config, dataset, preprocessing, start)
-    say(console, describe_model(config, model, start))
-    best = train(asked, model, folder, console)
+    dataset, preprocessing = asked.dataset, asked.preprocessing
+    best = train(asked, build_network(asked, console), folder, console)
     network = load_best_model(folder.best_model)
     return Fitted(
         model=network,
@@ -55,6 +53,17 @@ def fit_network(asked: Asked, folder: RunFolder, console: rich.console.Console) 
             "best_epoch": best.best_epoch + 1,
         },
     )
+
+
+def build_network(asked: Asked, console: rich.console.Console) -> keras.Model:
+    """Returns the network that is to be trained, with its first weights, on all its replicas."""
+    config, workers = asked.config, asked.workers
+    start = asked.start.get(config.model.backbone)
+    with workers.scope():
+        model = build_model(config, asked.dataset, asked.preprocessing, start)
+        say(console, describe_model(config, model, start))
+        shared = workers.strategy is not None and asked.sync_batch_norm
+        return synchronised(model) if shared else model
 
 
 def fit_trees(asked: Asked, folder: RunFolder, console: rich.console.Console) -> Fitted:

@@ -1,0 +1,101 @@
+"""A training that several devices or processes share: who they are, and what all but one do."""
+
+import contextlib
+import hashlib
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+import rich.console
+import tensorflow as tf
+
+from flags import choices
+from flags.config import Config
+from flags.distribution_flags import Distribute, Sharing
+from tfcovid.console import say
+from tfcovid.data.dataset import Dataset
+from tfcovid.experiment.classifiers.asked import Asked
+from tfcovid.experiment.classifiers.single import build_network
+from tfcovid.experiment.fitting import train
+from tfcovid.training.distribution import DISTRIBUTIONS, Workers
+from tfcovid.training.run_record import RunFolder
+
+# What TensorFlow raises in those that are left when one of the workers is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.DeadlineExceededError,
+)
+_DIGEST_DIGITS = 12  # as a float64 takes them exactly
+
+
+class LostWorkerError(OSError):
+    """Another of the workers is gone."""
+
+
+def open_workers(config: Config, sharing: Sharing, console: rich.console.Console) -> Workers:
+    """Returns who shares the training; waits for all of them.
+
+    Raises:
+      ValueError: if the run is none that is shared, or they are not to be found.
+    """
+    if sharing.distribute is Distribute.NONE:
+        return Workers()
+    flag = f"--distribute={sharing.distribute}"
+    if config.model.ensemble or config.model.classifier is not choices.Classifier.LINEAR:
+        raise ValueError(f"{flag} shares the training of one network: drop --members, --classifier")
+    if config.data.every_fold:
+        raise ValueError(f"{flag} shares the training of one network: give --fold too")
+    if sharing.distribute is Distribute.MULTI_WORKER and config.run.workdir is None:
+        raise ValueError(f"{flag}: expected --workdir, a folder on a disk that all workers see")
+    workers = DISTRIBUTIONS[sharing.distribute]()
+    say(console, f"shared: {workers.in_words()}")
+    return workers
+
+
+def refuse_other_data(dataset: Dataset, workers: Workers) -> None:
+    """Raises ValueError if not all workers read the same images, labels and split."""
+    columns = dataset.frame[["path", "label", "split", "sha256"]].astype(str)
+    digest = hashlib.sha256(columns.to_csv(index=False).encode()).hexdigest()
+    own = float(int(digest[:_DIGEST_DIGITS], 16))
+    if workers.total(own) != own * workers.count:
+        raise ValueError(
+            "--distribute=multi_worker: not all workers read the same images, labels and split; "
+            "give all of them the same data and flags"
+        )
+
+
+def help_training(asked: Asked, path: pathlib.Path, console: rich.console.Console) -> None:
+    """Trains beside the chief, who writes everything; leaves nothing.
+
+    Args:
+      asked: what the chief is asked too.
+      path: the run's folder, which is only read.
+      console: for what a user needs of this process.
+    """
+    quiet = rich.console.Console(quiet=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = RunFolder(path)
+        folder.tensorboard = pathlib.Path(scratch)
+        train(asked, build_network(asked, quiet), folder, quiet)
+    say(console, f"{asked.workers.in_words()}: the training is over; worker 1 goes on alone")
+
+
+@contextlib.contextmanager
+def losing_workers(workers: Workers) -> Iterator[None]:
+    """Turns TensorFlow's errors about a worker that is gone into one line.
+
+    Raises:
+      LostWorkerError: if another worker was killed, or ended with an error of its own.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if workers.count == 1:
+            raise
+        raise LostWorkerError(
+            f"{workers.in_words()}: another worker is gone; see what it said, and start all of "
+            "them again with --resume: they go on from the last snapshot"
+        ) from error
