@@ -1,9 +1,30 @@
 """Batch normalisation: Keras' numbers at the speed of one fused TensorFlow operation."""
 
+import contextlib
+import threading
+
 import keras
 from keras import ops
 
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
+_PART = threading.local()
+
+
+@contextlib.contextmanager
+def part_of_batch(has_images):
+    """Tells layers that are called inside whether this replica has any image of the shared batch.
+
+    A replica without one is given a blank in its place: oneDNN's convolution gives an empty batch
+    the wrong shape. What is synchronised over the replicas then leaves the blank out.
+
+    Args:
+      has_images: scalar tensor, 1 or 0.
+    """
+    _PART.has_images = has_images
+    try:
+        yield
+    finally:
+        _PART.has_images = None
 
 
 @keras.saving.register_keras_serializable(package="tfcovid")
@@ -51,6 +72,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def get_config(self):
         """Returns the constructor's arguments."""
         return {**super().get_config(), "statistics": self.statistics}
+
+    def _moments(self, inputs, mask):
+        has_images = getattr(_PART, "has_images", None)
+        if has_images is None or mask is not None or not self.synchronized:
+            return super()._moments(inputs, mask)
+        import tensorflow as tf
+
+        # One collective operation where Keras has three, and a blank counts nothing in it.
+        present = ops.cast(has_images, inputs.dtype)
+        count = ops.cast(ops.size(inputs) // ops.shape(inputs)[self.axis], inputs.dtype)
+        sums = (
+            present * ops.sum(inputs, self._reduction_axes),
+            present * ops.sum(ops.square(inputs), self._reduction_axes),
+            present * count,
+        )
+        context = tf.distribute.get_replica_context()
+        total, squares, count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        mean = total / count
+        return mean, ops.maximum(squares / count - ops.square(mean), 0.0)
 
     def _can_fuse(self, inputs):
         return (

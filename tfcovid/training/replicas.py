@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcovid.models.batch_norm import part_of_batch
+
 PRIVATE_NAMES = (
     "_compile_metrics",
     "_distribute_strategy",
@@ -53,7 +55,7 @@ def _built_before(iterator: Any = None, data_batch: Any = None) -> None:
 def _train_step(model: keras.Model, data: Any) -> dict[str, tf.Tensor]:
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     with tf.GradientTape() as tape:
-        logits = model(images, training=True)
+        logits = _logits(model, images, training=True)
         loss = _share_of_loss(model, labels, logits, weights)
         scaled = model.optimizer.scale_loss(loss)
     variables = model.trainable_weights
@@ -63,9 +65,20 @@ def _train_step(model: keras.Model, data: Any) -> dict[str, tf.Tensor]:
 
 def _test_step(model: keras.Model, data: Any) -> dict[str, tf.Tensor]:
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    logits = model(images, training=False)
+    logits = _logits(model, images, training=False)
     _share_of_loss(model, labels, logits, weights)
     return _figures(model, labels, logits)
+
+
+def _logits(model: keras.Model, images: tf.Tensor, *, training: bool) -> tf.Tensor:
+    """Returns the logits of this replica's part of the batch, which may be empty."""
+    count = tf.shape(images)[0]
+    blanks = tf.zeros(
+        tf.concat([[tf.maximum(1 - count, 0)], tf.shape(images)[1:]], 0), images.dtype
+    )
+    with part_of_batch(tf.minimum(count, 1)):
+        logits = model(tf.concat([images, blanks], axis=0), training=training)
+    return logits[:count]
 
 
 def _share_of_loss(
