@@ -24,6 +24,7 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.differences import differences
 from tfcovid.console import open_console, say
 from tfcovid.data.sources import coronahack
 
@@ -115,32 +116,6 @@ def by_workers(count, images, output, port, *more):
             for name, command in zip(names, commands, strict=True)
         ]
         run(inside, [tf_config(addresses, index) for index in range(count)])
-
-
-def differences(one, other):
-    """Returns the largest relative differences of weights, losses, figures and predictions.
-
-    Of a tensor, relative to its largest entry.
-    """
-    with np.load(one) as a, np.load(other) as b:
-        far = {name: relative(a[name], b[name]) for name in a.files}
-    logits = far.pop("logits")
-    told = [json.loads(path.with_suffix(".json").read_text()) for path in (one, other)]
-    pairs = [
-        (name, left[name], right[name])
-        for left, right in zip(told[0]["histories"], told[1]["histories"], strict=True)
-        for name in left
-    ]
-    losses = [relative(a, b) for name, a, b in pairs if name.endswith("loss")]
-    figures = [relative(a, b) for name, a, b in pairs if not name.endswith("loss")]
-    speed = told[1]["images_per_s"]
-    return max(far.values()), max(losses), max(figures), logits, speed
-
-
-def relative(a, b):
-    """Returns the largest difference relative to the largest entry."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(a))), 1e-12)) if a.size else 0.0
 
 
 def listed(folder, place):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.workers import differences
+from benchmarks.differences import differences
 from tests.conftest import ROOT
 from tests.data.images import write_images
 from tfcovid.models.classifier import as_float32, build_classifier, synchronised
