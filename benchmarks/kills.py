@@ -5,8 +5,9 @@
 For each precision one run is left alone. Then come others, each killed by SIGKILL up to
 --kills_per_run times, at a moment drawn evenly over the length of the whole run, and gone on with
 by --resume until it ends; as many as it takes until --kills have happened. After them come one run
-whose newest snapshot gets a flipped byte, one whose disk is full when a snapshot is written (a
-limit on the size of its files), and killed ones that make one batch at a time, or seven.
+that is killed three times while a snapshot is being written, one whose newest snapshot gets a
+flipped byte, one whose disk is full when a snapshot is written (a limit on the size of its files),
+and killed ones that make one batch at a time, or seven.
 Prints where each kill fell, whether SHA-256 of weights, predictions.csv, metrics.json, history.csv
 and decision.json equal those of the run left alone, and ends with exit code 1 where any does not.
 """
@@ -29,6 +30,7 @@ from absl import flags as absl_flags
 
 from tfcovid.console import open_console, say
 from tfcovid.experiment.resumed import LOCK
+from tfcovid.training.snapshots import PART
 
 PRECISIONS = absl_flags.DEFINE_list("precisions", ["float32"], "Values of --precision.")
 KILLS = absl_flags.DEFINE_integer("kills", 25, "Kills of each precision.")
@@ -92,7 +94,7 @@ def stage(workdir):
     """Returns where a run is, by its files."""
     if (workdir / "finished.json").is_file():
         return "over"
-    if (workdir / "checkpoints" / ".part-training.npz").exists():
+    if (workdir / "checkpoints" / PART).exists():
         return "writing a snapshot"
     if (workdir / "checkpoints" / "trained.json").is_file():
         return "exporting" if (workdir / "metrics.json").is_file() else "scoring"
@@ -125,6 +127,27 @@ def killed(workdir, precision, rng, length_s, *more):
             break
         places.append(place)
     finish(workdir, precision, more)
+    return places
+
+
+def while_writing(workdir, precision, rng, length_s):
+    """Kills a run in the middle of three snapshots, at random ones, and ends it."""
+    del length_s
+    places = []
+    while len(places) < 3:
+        process, part = start(workdir, precision), workdir / "checkpoints" / PART
+        ordinal, seen, was_there = rng.randrange(1, 5), 0, False
+        while process.poll() is None and seen < ordinal:
+            is_there = part.exists()
+            seen, was_there = seen + (is_there and not was_there), is_there
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            break
+        if part.exists():  # else it was whole a moment before
+            places.append(f"{part.stat().st_size:,} bytes of a snapshot written")
+    finish(workdir, precision)
     return places
 
 
@@ -168,6 +191,7 @@ def main(_: list[str]) -> int:
     table = rich.table.Table("precision", "run", "what fell where", "equal")
     all_equal = True
     ways = [
+        ("killed while writing", while_writing),
         ("flipped byte", with_a_flipped_byte),
         ("full disk", with_a_full_disk),
         ("one batch at a time, killed", with_parallel_calls(1)),

@@ -14,7 +14,7 @@ from benchmarks.differences import differences
 from tests.conftest import ROOT
 from tests.data.images import write_images
 from tfcovid.models.classifier import as_float32, build_classifier, synchronised
-from tfcovid.training.distribution import Workers, cluster_of
+from tfcovid.training.distribution import Workers, cluster_of, count_of
 from tfcovid.training.replicas import PRIVATE_NAMES, share
 
 LIMIT = 1e-10
@@ -165,6 +165,20 @@ def test_alone_everybody_agrees_with_himself():
     assert alone.any_says(True) and not alone.any_says(False) and alone.total(2.5) == 2.5
     stream = tf.data.Dataset.range(3)
     assert alone.spread(stream) is stream
+
+
+def test_a_job_step_of_slurm_names_the_workers(monkeypatch):
+    step = {
+        "SLURM_PROCID": "1",
+        "SLURM_STEP_NODELIST": "node[07-08]",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+    }
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    resolver = cluster_of(step)
+    assert resolver.cluster_spec().job_tasks("worker") == ["node07:8888", "node08:8888"]
+    assert count_of(resolver) == 2 and int(resolver.task_id) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 SLURM = "SLURM_STEP_NODELIST"
 SLURM_PORT = 8888
+_MOST_TASKS = 1024  # of a node of Slurm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,10 +149,23 @@ def cluster_of(environment: Mapping[str, str]) -> Any:
         _check_tf_config(environment["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if environment.get(SLURM):
-        return tf.distribute.cluster_resolver.SlurmClusterResolver(port_base=SLURM_PORT)
+        return _of_slurm()
     raise ValueError(
         "--distribute=multi_worker: expected TF_CONFIG in the environment, or a job step of Slurm; "
         "found neither (docs/scale.md has examples)"
+    )
+
+
+def _of_slurm() -> Any:
+    """Returns the cluster of a job step of Slurm, whose GPUs are those that each task sees."""
+    resolvers = tf.distribute.cluster_resolver
+    # It counts GPUs to number the tasks of a node, and fails where there are none.
+    slurm = resolvers.SlurmClusterResolver(
+        port_base=SLURM_PORT, gpus_per_node=_MOST_TASKS, gpus_per_task=1, auto_set_gpu=False
+    )
+    spec = slurm.cluster_spec()
+    return resolvers.SimpleClusterResolver(
+        spec, task_type="worker", task_id=slurm.task_id, rpc_layer="grpc"
     )
 
 
