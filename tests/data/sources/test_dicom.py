@@ -90,6 +90,7 @@ def test_nothing_of_the_patient_is_in_the_reading(tmp_path, options):
         "ct.dcm": dicom(PIXELS, Modality="CT"),
         "odd.dcm": dicom(PIXELS, ViewPosition=NAME, PatientSex=NAME[:4], PatientAge="Z"),
         "name.dcm": dicom(PIXELS, Modality=NAME),
+        "loud.dcm": dicom(PIXELS, Modality=PLANTED[0].upper()),
         "cut.dcm": dicom(PIXELS)[:400],
     }
     assert b"Zimperlein" in files["a.dcm"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfcovid.data.dicom_header import read_elements, reason_for_damage
-from tfcovid.data.dicom_modalities import X_RAY
+from tfcovid.data.dicom_modalities import X_RAY, quotable
 from tfcovid.data.sources.dicom_patients import keyed_id, shows_a_name, years_of_age
 from tfcovid.data.sources.reading import Category
 
@@ -84,7 +84,7 @@ def read_header(root: pathlib.Path, path: str, key: Callable[[], bytes]) -> Head
         if modality is None and _text(dataset, "SOPClassUID") is None:
             reason = "damaged or cut off: the header of the DICOM file is not whole"
             return Header(reason, Category.BAD_FILE, named=named)
-        reason = f"modality {modality}" if modality else "no modality that DICOM allows"
+        reason = quotable(modality) if modality else "no modality that DICOM allows"
         return Header(f"{reason}, not one of {', '.join(X_RAY)}", named=named)
     sex = _code(dataset, "PatientSex")
     return Header(
