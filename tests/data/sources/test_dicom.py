@@ -102,6 +102,23 @@ def test_nothing_of_the_patient_is_in_the_reading(tmp_path, options):
     assert not [word for word in PLANTED if word in rejected.to_csv().lower()]
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("PA", "PA"),
+        ("LEFT LATERAL", "LEFT LATERAL"),
+        ("AP_SUPINE", "AP_SUPINE"),
+        ("ZIMPERLEIN", None),
+        ("PA ZIMPERLEIN", None),
+        ("19580417", None),
+    ],
+)
+def test_a_view_has_no_words_but_those_of_views(tmp_path, options, written, read_as):
+    _write_files(tmp_path, {"a.dcm": dicom(PIXELS, ViewPosition=written)})
+    found = read(tmp_path, options).rows["view"]
+    assert found.fillna("none").tolist() == [read_as or "none"]
+
+
 def test_the_key_alone_decides_the_patient_id(tmp_path, options):
     root = _write_files(
         tmp_path / "data",

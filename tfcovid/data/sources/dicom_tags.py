@@ -13,6 +13,14 @@ from tfcovid.data.sources.dicom_patients import keyed_id, shows_a_name, years_of
 from tfcovid.data.sources.reading import Category
 
 SEXES = ("F", "M", "O")
+# What a view is made of, so that no name is taken for one: DICOM's own terms (PS3.3, C.8.1.1), then
+# words that devices write besides.
+_VIEWS = """
+    AP PA LL RL RLD LLD RLO LLO
+    L R LAT LATERAL LEFT RIGHT OBLIQUE OBL LAO RAO LPO RPO DECUB DECUBITUS AXIAL LORDOTIC XTABLE
+    SWIMMERS CHEST THORAX AND ERECT UPRIGHT STANDING SITTING SUPINE PRONE PORTABLE BED
+"""
+VIEW_WORDS = frozenset(_VIEWS.split())
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 
 DIRECTORY = "the directory of a DICOM medium, no image"
@@ -38,7 +46,7 @@ class Header:
       reason: why it is no X-ray, or None.
       category: of the reason.
       patient: the keyed id.
-      view: DICOM's view position.
+      view: DICOM's view position, where it is made of VIEW_WORDS.
       sex: "F", "M" or "O".
       age: in years.
       burned_in: whether the file says that text is burned into the picture.
@@ -89,13 +97,19 @@ def read_header(root: pathlib.Path, path: str, key: Callable[[], bytes]) -> Head
     sex = _code(dataset, "PatientSex")
     return Header(
         patient=keyed_id(patient, key()) if patient else None,
-        view=_code(dataset, "ViewPosition"),
+        view=_view(dataset),
         sex=sex if sex in SEXES else None,
         age=years_of_age(_text(dataset, "PatientAge")),
         burned_in=_code(dataset, "BurnedInAnnotation") == "YES",
         raw=_code(dataset, "PresentationIntentType") == "FOR PROCESSING",
         named=named,
     )
+
+
+def _view(dataset: Any) -> str | None:
+    """Returns the view position where each of its words is one of a view."""
+    text = _code(dataset, "ViewPosition")
+    return text if text and VIEW_WORDS.issuperset(re.split(r"[ _]+", text)) else None
 
 
 def _text(dataset: Any, keyword: str) -> str | None:
