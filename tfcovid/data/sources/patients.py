@@ -10,6 +10,7 @@ from tfcovid.data.sources.reading import (
     TEXT,
     Category,
     aside,
+    header_of,
     listing,
     no_rejected,
     read_table,
@@ -224,6 +225,5 @@ def _one_of(table: pd.DataFrame, columns: tuple[str, ...], path: pathlib.Path) -
         if column in table:
             return column
     raise ValueError(
-        f"{path}: expected a column {' or '.join(columns)}. "
-        f"Received: {', '.join(map(str, table.columns))}."
+        f"{path}: expected a column {' or '.join(columns)}. Received: {header_of(table)}."
     )
