@@ -1,6 +1,7 @@
 """ONNX files: what they say, what they carry, and what cannot be converted."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,10 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.conftest import ROOT
 from tests.exports.modules import CLASSES, contract, expected, module_of, squares
 from tests.exports.test_litert import without_operation
 from tests.models.classifiers import tiny
-from tfcovid.exports.onnx_file import load_onnx, onnx_model
+from tfcovid.exports.onnx_file import NO_TELEMETRY, load_onnx, onnx_model
 from tfcovid.exports.squares import NoOperationError
 
 # Knows the file and nothing else.
@@ -76,3 +78,20 @@ def test_what_cannot_be_converted_is_named():
     module.model = without_operation()
     with pytest.raises(NoOperationError, match="Erfinv"):
         onnx_model(module, contract())
+
+
+def kept_to_send(folder, code):
+    """Runs code in a process whose cache is the folder; returns what ONNX Runtime left there."""
+    places = {"XDG_CACHE_HOME": str(folder), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if name != NO_TELEMETRY}
+    subprocess.run([sys.executable, "-c", code], env=environment | places, check=True)
+    return [path for path in folder.rglob("*") if "onnxruntime" in path.name]
+
+
+def test_the_runtime_keeps_nothing_to_send_to_its_maker(tmp_path):
+    (tmp_path / "plain").mkdir()
+    if not kept_to_send(tmp_path / "plain", "import onnxruntime"):
+        pytest.skip("this build of onnxruntime sends nothing")
+    (tmp_path / "ours").mkdir()
+    ours = "from tfcovid.exports.onnx_file import check_extra; check_extra()"
+    assert not kept_to_send(tmp_path / "ours", ours)

@@ -15,6 +15,11 @@ _LISTED = """
 DEFINED = frozenset(_LISTED.split())
 
 
+def quotable(modality: str) -> str:
+    """Returns a modality as it may be quoted: one that DICOM lists, or that it does not."""
+    return f"modality {modality}" if modality in DEFINED else "a modality that DICOM does not list"
+
+
 def no_radiograph_reason(modality: str) -> str | None:
     """Returns why a file is no X-ray film by the modality it states, or None if it may be one.
 
@@ -23,5 +28,4 @@ def no_radiograph_reason(modality: str) -> str | None:
     """
     if not modality or modality in X_RAY:
         return None
-    named = f"modality {modality}" if modality in DEFINED else "a modality that DICOM does not list"
-    return f"{named}: expected a radiograph ({', '.join(X_RAY[:-1])} or {X_RAY[-1]})"
+    return f"{quotable(modality)}: expected a radiograph ({', '.join(X_RAY[:-1])} or {X_RAY[-1]})"

@@ -13,6 +13,9 @@ from tfcovid.exports.squares import INPUT, OUTPUT, NoOperationError, square_clas
 from tfcovid.serving.exported import ExportedClassifier
 
 EXTRA = "pip install -r requirements-onnx.txt"
+# Read when ONNX Runtime is imported. Its builds send events about each session to their maker, and
+# keep a number of this machine, unless this is set. Source: Privacy.md in its package.
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 # Old enough for every runtime of the last years, new enough for every layer here.
 OPSET = 18
 BATCH = "batch"
@@ -21,11 +24,19 @@ BATCH = "batch"
 def check_extra() -> None:
     """Raises ValueError, one line, if converter or runtime are not installed."""
     try:
+        import_runtime()
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise ValueError(f"--format=onnx needs tf2onnx, onnx and onnxruntime: {EXTRA}") from error
+
+
+def import_runtime() -> Any:
+    """Returns the module onnxruntime, imported so that it sends nothing to anyone."""
+    os.environ[NO_TELEMETRY] = "1"
+    import onnxruntime
+
+    return onnxruntime
 
 
 def onnx_model(module: ExportedClassifier, contract: Mapping[str, Any]) -> bytes:
@@ -75,8 +86,7 @@ def load_onnx(path: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
     Returns:
       From images uint8 [n, size, size, 1] to probabilities float32 [n, num_classes].
     """
-    import onnxruntime
-
+    onnxruntime = import_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     session = onnxruntime.InferenceSession(

@@ -90,6 +90,7 @@ def test_nothing_of_the_patient_is_in_the_reading(tmp_path, options):
         "ct.dcm": dicom(PIXELS, Modality="CT"),
         "odd.dcm": dicom(PIXELS, ViewPosition=NAME, PatientSex=NAME[:4], PatientAge="Z"),
         "name.dcm": dicom(PIXELS, Modality=NAME),
+        "loud.dcm": dicom(PIXELS, Modality=PLANTED[0].upper()),
         "cut.dcm": dicom(PIXELS)[:400],
     }
     assert b"Zimperlein" in files["a.dcm"]
@@ -99,6 +100,23 @@ def test_nothing_of_the_patient_is_in_the_reading(tmp_path, options):
     assert options.patient_key.read_bytes().hex() not in text
     _, rejected = scan_files(reading.rows, reading.root)
     assert not [word for word in PLANTED if word in rejected.to_csv().lower()]
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("PA", "PA"),
+        ("LEFT LATERAL", "LEFT LATERAL"),
+        ("AP_SUPINE", "AP_SUPINE"),
+        ("ZIMPERLEIN", None),
+        ("PA ZIMPERLEIN", None),
+        ("19580417", None),
+    ],
+)
+def test_a_view_has_no_words_but_those_of_views(tmp_path, options, written, read_as):
+    _write_files(tmp_path, {"a.dcm": dicom(PIXELS, ViewPosition=written)})
+    found = read(tmp_path, options).rows["view"]
+    assert found.fillna("none").tolist() == [read_as or "none"]
 
 
 def test_the_key_alone_decides_the_patient_id(tmp_path, options):

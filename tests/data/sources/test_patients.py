@@ -38,10 +38,18 @@ def test_name_under_two_patients_makes_them_one_in_all_their_images(tmp_path):
 
 
 def test_ages_are_years_and_nothing_else(tmp_path):
-    for cell in ("old", "-1", "1000", "nan"):
+    for cell in ("-1", "1000", "nan"):
         file = _write(tmp_path / "p.csv", f"image,patient_id,age\na,1,\nb,2,{cell}\n")
         with pytest.raises(ValueError, match=f"column age, row 2: .*Received: {cell}"):
             read_patients(file)
+
+
+@pytest.mark.parametrize("cell", ["1947-09-23", "19470923", "23.09.1947", "Odilia"])
+def test_a_birth_date_in_place_of_an_age_is_refused_and_not_quoted(tmp_path, cell):
+    file = _write(tmp_path / "p.csv", f"image,patient_id,age\na,1,\nb,2,{cell}\n")
+    with pytest.raises(ValueError, match=r"column age, row 2: .*Received: text, or") as raised:
+        read_patients(file)
+    assert cell not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,21 @@ def test_bad_table_is_one_clear_line(tmp_path, content, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Meier Anna,1947-09-23", "Meier Anna,23.09.1947", "Meier Anna,films/7.JPG", "Meier Anna,4711"],
+)
+def test_a_first_line_that_is_a_patient_is_not_quoted(tmp_path, line):
+    file = tmp_path / "t.csv"
+    file.write_text(f"{line}\n{line}\n")
+    message = (
+        r"expected the column a\. Received: 2 cells that seem to be a row of data; is the head"
+    )
+    with pytest.raises(ValueError, match=message) as raised:
+        read_table(file, required=["a"])
+    assert not any(word in str(raised.value) for word in line.split(","))
+
+
 def test_absent_table_and_a_folder_in_its_place_are_named(tmp_path):
     for path in (tmp_path / "absent.csv", tmp_path):
         with pytest.raises(ValueError, match="cannot open it"):

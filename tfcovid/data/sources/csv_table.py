@@ -38,6 +38,7 @@ from tfcovid.data.sources.reading import (
     Reading,
     as_utf8,
     aside,
+    header_of,
     listing,
     read_table,
 )
@@ -177,7 +178,7 @@ def _our_columns(path: pathlib.Path, columns: Mapping[str, str]) -> pd.DataFrame
     if not labelled or not any(place in there for place in PLACES):
         wanted = "path (or image)" if labelled else "finding"
         raise ValueError(
-            f"{path}: expected a column {wanted}. Received: {', '.join(table.columns)}; say what "
+            f"{path}: expected a column {wanted}. Received: {header_of(table)}; say what "
             f"it is called with --columns={wanted.split()[0]}:NAME."
         )
     return pd.DataFrame(

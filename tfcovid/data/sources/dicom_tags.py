@@ -8,11 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from tfcovid.data.dicom_header import read_elements, reason_for_damage
-from tfcovid.data.dicom_modalities import X_RAY
+from tfcovid.data.dicom_modalities import X_RAY, quotable
 from tfcovid.data.sources.dicom_patients import keyed_id, shows_a_name, years_of_age
 from tfcovid.data.sources.reading import Category
 
 SEXES = ("F", "M", "O")
+# What a view is made of, so that no name is taken for one: DICOM's own terms (PS3.3, C.8.1.1), then
+# words that devices write besides.
+_VIEWS = """
+    AP PA LL RL RLD LLD RLO LLO
+    L R LAT LATERAL LEFT RIGHT OBLIQUE OBL LAO RAO LPO RPO DECUB DECUBITUS AXIAL LORDOTIC XTABLE
+    SWIMMERS CHEST THORAX AND ERECT UPRIGHT STANDING SITTING SUPINE PRONE PORTABLE BED
+"""
+VIEW_WORDS = frozenset(_VIEWS.split())
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 
 DIRECTORY = "the directory of a DICOM medium, no image"
@@ -38,7 +46,7 @@ class Header:
       reason: why it is no X-ray, or None.
       category: of the reason.
       patient: the keyed id.
-      view: DICOM's view position.
+      view: DICOM's view position, where it is made of VIEW_WORDS.
       sex: "F", "M" or "O".
       age: in years.
       burned_in: whether the file says that text is burned into the picture.
@@ -84,18 +92,24 @@ def read_header(root: pathlib.Path, path: str, key: Callable[[], bytes]) -> Head
         if modality is None and _text(dataset, "SOPClassUID") is None:
             reason = "damaged or cut off: the header of the DICOM file is not whole"
             return Header(reason, Category.BAD_FILE, named=named)
-        reason = f"modality {modality}" if modality else "no modality that DICOM allows"
+        reason = quotable(modality) if modality else "no modality that DICOM allows"
         return Header(f"{reason}, not one of {', '.join(X_RAY)}", named=named)
     sex = _code(dataset, "PatientSex")
     return Header(
         patient=keyed_id(patient, key()) if patient else None,
-        view=_code(dataset, "ViewPosition"),
+        view=_view(dataset),
         sex=sex if sex in SEXES else None,
         age=years_of_age(_text(dataset, "PatientAge")),
         burned_in=_code(dataset, "BurnedInAnnotation") == "YES",
         raw=_code(dataset, "PresentationIntentType") == "FOR PROCESSING",
         named=named,
     )
+
+
+def _view(dataset: Any) -> str | None:
+    """Returns the view position where each of its words is one of a view."""
+    text = _code(dataset, "ViewPosition")
+    return text if text and VIEW_WORDS.issuperset(re.split(r"[ _]+", text)) else None
 
 
 def _text(dataset: Any, keyword: str) -> str | None:

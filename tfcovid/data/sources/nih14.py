@@ -19,6 +19,7 @@ from tfcovid.data.sources.reading import (
     Category,
     Reading,
     aside,
+    header_of,
     listing,
     read_table,
 )
@@ -151,8 +152,7 @@ def _sex(table: pd.DataFrame, path: pathlib.Path) -> pd.Series:
         if column in table:
             return table[column]
     raise ValueError(
-        f"{path}: expected a column {' or '.join(SEXES)}. "
-        f"Received: {', '.join(map(str, table.columns))}."
+        f"{path}: expected a column {' or '.join(SEXES)}. Received: {header_of(table)}."
     )
 
 

@@ -10,6 +10,7 @@ from tfcovid.data.sources.reading import (
     TEXT,
     Category,
     aside,
+    header_of,
     listing,
     no_rejected,
     read_table,
@@ -17,6 +18,7 @@ from tfcovid.data.sources.reading import (
 )
 
 IMAGE_COLUMNS = ("image", "filename")
+LONGEST_YEARS = 10_000
 PATIENT_COLUMNS = ("patient_id", "patientid")
 OPTIONAL_COLUMNS = ("view", "sex", "age", "source")
 
@@ -214,9 +216,16 @@ def years_of(cells: pd.Series, path: pathlib.Path) -> pd.Series:
         row = wrong.argmax()
         raise ValueError(
             f"{path}: column age, row {row + 1}: expected years between 0 and 130 or an empty "
-            f"cell. Received: {cells.iloc[row]}."
+            f"cell. Received: {_age_in_words(cells.iloc[row])}."
         )
     return years
+
+
+def _age_in_words(cell: str) -> str:
+    """Returns a cell that is no age; what it says only where it is no birth date and no name."""
+    number = pd.to_numeric(cell, errors="coerce")
+    is_short = cell.lower() == "nan" or abs(number) < LONGEST_YEARS
+    return cell if is_short else "text, or a number as long as a date (not shown here)"
 
 
 def _one_of(table: pd.DataFrame, columns: tuple[str, ...], path: pathlib.Path) -> str:
@@ -224,6 +233,5 @@ def _one_of(table: pd.DataFrame, columns: tuple[str, ...], path: pathlib.Path) -
         if column in table:
             return column
     raise ValueError(
-        f"{path}: expected a column {' or '.join(columns)}. "
-        f"Received: {', '.join(map(str, table.columns))}."
+        f"{path}: expected a column {' or '.join(columns)}. Received: {header_of(table)}."
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import pathlib
+import re
 import warnings
 from collections.abc import Collection, Mapping
 
@@ -26,6 +27,11 @@ ROW_COLUMNS = (
 )
 REJECTED_COLUMNS = ("image", "path", "reason", "category")
 MAX_NAMES_IN_A_NOTE = 10
+# What no column is called: a number, a date, the name of an image. pandas puts a number behind a
+# name that stands twice.
+_A_VALUE = re.compile(
+    r"[\d\s.,:/+-]*\d[\d\s.,:/+-]*|.*\.(png|jpe?g|gif|dcm|tiff?|bmp)(\.\d+)?", re.IGNORECASE
+)
 # ChestX-ray14's table has 8 MB, and a table takes several times its file in memory.
 MAX_TABLE_BYTES = 512 << 20
 
@@ -158,6 +164,17 @@ def listing(names: Collection[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
+def header_of(table: pd.DataFrame) -> str:
+    """Returns the names of a table's columns, unless its first line seems to be one of its rows.
+
+    A table without a header line has a patient there, who has no place in an error.
+    """
+    names = [str(name) for name in table.columns]
+    if any(_A_VALUE.fullmatch(name) for name in names):
+        return f"{len(names)} cells that seem to be a row of data; is the header line missing?"
+    return ", ".join(names)
+
+
 def _refuse_endless(path: pathlib.Path) -> None:
     """Raises ValueError for a table that the memory would not hold, or that never ends."""
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -218,8 +235,7 @@ def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame
     missing = [column for column in required if column not in table.columns]
     if missing:
         raise ValueError(
-            f"{path}: expected the column {', '.join(missing)}. "
-            f"Received: {', '.join(map(str, table.columns))}."
+            f"{path}: expected the column {', '.join(missing)}. Received: {header_of(table)}."
         )
     if table.empty:
         raise ValueError(f"{path}: expected at least one row below the header, there is none.")
