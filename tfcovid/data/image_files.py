@@ -40,6 +40,8 @@ HIGHEST_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 # A smaller picture is a thumbnail or an icon: no finding could be seen in it.
 MIN_SIDE_PX = 32
 PROGRESS_EVERY = 100
+# Reading waits for the storage more than for a core.
+READS_A_CORE = 8
 
 
 def scan_files(
@@ -75,7 +77,7 @@ def scan_files(
     # Set here and not in each thread, because filters belong to the process.
     with (
         _without_pillows_warnings(),
-        concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+        concurrent.futures.ThreadPoolExecutor(READS_A_CORE * (os.cpu_count() or 1)) as pool,
     ):
         for fact in pool.map(lambda path: _facts_or_reason(path, max_pixels), paths):
             found.append(fact)
