@@ -53,7 +53,7 @@ def shared(asked, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("shared") / "run"
     chief, other = ended(start([*asked, "--distribute=multi_worker", f"--workdir={workdir}"], 2))
     assert chief[0] == other[0] == 0, chief[2] + other[2]
-    assert "worker 1 of 2" in chief[1] and "the training is over; worker 1 goes" in other[1]
+    assert "worker 1 of 2" in chief[1] and "the training is over, and worker 1 goes" in other[1]
     return workdir
 
 
@@ -62,6 +62,8 @@ def test_a_shared_run_is_that_of_one_process_but_for_rounding(asked, shared, tmp
     alone, ours = (pd.read_csv(run / "history.csv") for run in (tmp_path / "run", shared))
     assert (alone["phase"] == ours["phase"]).all()
     np.testing.assert_allclose(ours.drop(columns="phase"), alone.drop(columns="phase"), rtol=5e-3)
+    environment = json.loads((shared / "environment.json").read_text())
+    assert environment["shared"] == {"by": "worker 1 of 2", "sync_batch_norm": True}
     assert (shared / "saved_model").is_dir() and (shared / "finished.json").is_file()
     assert not list(shared.rglob("training-*"))
 

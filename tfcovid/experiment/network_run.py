@@ -75,10 +75,12 @@ def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
     config, dataset = asked.config, asked.dataset
     write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_file_lines(config)))
     write_text_whole(folder.config, config_json.to_json(config))
-    run_record.write_json(
-        folder.environment,
-        run_record.describe_environment(asked.machine, run_record.command_line("tfcovid.train")),
-    )
+    command = run_record.command_line("tfcovid.train")
+    environment = run_record.describe_environment(asked.machine, command)
+    if asked.workers.strategy is not None:
+        by = asked.workers.in_words()
+        environment["shared"] = {"by": by, "sync_batch_norm": asked.sync_batch_norm}
+    run_record.write_json(folder.environment, environment)
     run_record.write_json(folder.labels, list(dataset.classes))
     write_input(asked, folder)
     write_csv(dataset.frame, folder.manifest)

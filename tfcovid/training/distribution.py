@@ -92,8 +92,8 @@ class Workers:
 
     def in_words(self) -> str:
         """Returns how the work is shared."""
-        processes = f"worker {self.index + 1} of {self.count}" if self.count > 1 else "one process"
-        return f"{processes}, {self.local} replica(s) here, {self.replicas} in all"
+        process = f"worker {self.index + 1} of {self.count}" if self.count > 1 else "one process"
+        return process if self.local == 1 else f"{process}, {self.local} devices each"
 
 
 def one_device() -> Workers:
