@@ -18,8 +18,8 @@ FREE_PORTS = iter(range(33_000 + 50 * (os.getpid() % 100), 39_000))
 NOTICED_S = 30
 
 
-def start(arguments, count):
-    """Starts the workers of a run."""
+def start(arguments, count, *, of_the_last=()):
+    """Starts the workers of a run, the last one with further arguments."""
     addresses = [f"127.0.0.1:{next(FREE_PORTS)}" for _ in range(count)]
     command = [sys.executable, "-m", "tfcovid.train", *map(str, arguments)]
     started = []
@@ -28,7 +28,10 @@ def start(arguments, count):
         named = json.dumps({"cluster": {"worker": addresses}, "task": task})
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "TF_CONFIG": named}
-        started.append(subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes))
+        more = of_the_last if index == count - 1 else ()
+        started.append(
+            subprocess.Popen([*command, *more], cwd=ROOT, env=environment, text=True, **pipes)
+        )
     return started
 
 
@@ -91,29 +94,22 @@ def test_a_killed_worker_is_noticed_and_the_run_goes_on_to_the_same_end(asked, s
         assert (run / name).read_bytes() == (shared / name).read_bytes()
 
 
-def test_workers_that_read_other_data_are_told(asked, small_data, tmp_path):
+def test_a_worker_with_other_data_is_told(asked, tmp_path):
     from tfcovid.data.sources.synthetic import write_synthetic
 
     write_synthetic(tmp_path / "other", seed=2, image_size=48, patients=60)
-    command = [*asked[1:], "--distribute=multi_worker", f"--workdir={tmp_path / 'run'}"]
-    addresses = [f"127.0.0.1:{next(FREE_PORTS)}" for _ in range(2)]
-    workers = []
-    for index, data in enumerate((small_data, tmp_path / "other")):
-        task = {"type": "worker", "index": index}
-        named = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "tfcovid.train", f"--data_dir={data}", *command],
-                cwd=ROOT,
-                env={**os.environ, "TF_CONFIG": named},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    said = ended(workers)
+    unlike(asked, f"--data_dir={tmp_path / 'other'}", tmp_path, "the same images, labels and split")
+
+
+def test_a_worker_with_other_flags_is_told(asked, tmp_path):
+    unlike(asked, "--learning_rate=0.5", tmp_path, "the same flags and precision")
+
+
+def unlike(asked, change, tmp_path, message):
+    command = [*asked, "--distribute=multi_worker", f"--workdir={tmp_path / 'run'}"]
+    said = ended(start(command, 2, of_the_last=[change]))
     assert [code for code, _, _ in said] == [1, 1]
-    assert any("not all workers read the same images" in stderr for _, _, stderr in said)
+    assert any(message in stderr for _, _, stderr in said)
     assert not (tmp_path / "run").exists()
 
 

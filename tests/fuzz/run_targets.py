@@ -42,14 +42,14 @@ def run_file_reader(name: str) -> Callable[[pathlib.Path], Read]:
     """Returns what makes the reader of a run whose file `name` somebody changed."""
 
     def reader(folder: pathlib.Path) -> Read:
+        from tfcovid.experiment.best_model import load_best_model
         from tfcovid.experiment.exporting import network
         from tfcovid.experiment.finished import finished_run as read_run
         from tfcovid.experiment.targets import own_test_split
-        from tfcovid.models.network_file import read_network
 
         run = folder / "run"
         shutil.copytree(finished_run(), run)
-        classifier = read_network(run / "checkpoints" / "model.keras")
+        classifier = load_best_model(run / "checkpoints" / "model.keras")
 
         def read(content: bytes) -> str:
             (run / name).write_bytes(content)
@@ -68,12 +68,12 @@ def run_file_reader(name: str) -> Callable[[pathlib.Path], Read]:
 @contextlib.contextmanager
 def _read_as(network, classifier):
     """Has a network be there already: its file is a target of its own."""
-    read = network.read_network
-    network.read_network = lambda path: classifier
+    load = network.load_best_model
+    network.load_best_model = lambda path: classifier
     try:
         yield
     finally:
-        network.read_network = read
+        network.load_best_model = load
 
 
 def keras_reader(folder: pathlib.Path) -> Read:

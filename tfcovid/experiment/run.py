@@ -29,7 +29,7 @@ from tfcovid.experiment.sharing import (
     help_training,
     losing_workers,
     open_workers,
-    refuse_other_data,
+    refuse_others,
 )
 from tfcovid.training import run_record, runtime
 
@@ -75,7 +75,7 @@ def run(
         config, dataset, preprocessing, start, machine, keeping, workers, sharing.sync_batch_norm
     )
     with losing_workers(workers):
-        refuse_other_data(dataset, workers)
+        refuse_others(asked)
         if not workers.is_chief:
             help_training(asked, wanted, console)
             return wanted

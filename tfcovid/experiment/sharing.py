@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ from flags import choices
 from flags.config import Config
 from flags.distribution_flags import Distribute, Sharing
 from tfcovid.console import say
-from tfcovid.data.dataset import Dataset
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.single import build_network
 from tfcovid.experiment.fitting import train
+from tfcovid.experiment.resumed import flat
 from tfcovid.training.distribution import DISTRIBUTIONS, Workers
 from tfcovid.training.run_record import RunFolder
 
@@ -29,6 +30,11 @@ _LOST = (
     tf.errors.DeadlineExceededError,
 )
 _DIGEST_DIGITS = 12  # as a float64 takes them exactly
+PLACES = {
+    *("workdir", "data_dir", "extra_data_dir", "patients", "patient_key", "table"),
+    *("manifest", "lung_masks", "weights", "member_weights"),
+}
+"""Flags that name files and folders, which may lie elsewhere on another machine."""
 
 
 class LostWorkerError(OSError):
@@ -55,16 +61,27 @@ def open_workers(config: Config, sharing: Sharing, console: rich.console.Console
     return workers
 
 
-def refuse_other_data(dataset: Dataset, workers: Workers) -> None:
-    """Raises ValueError if not all workers read the same images, labels and split."""
-    columns = dataset.frame[["path", "label", "split", "sha256"]].astype(str)
-    digest = hashlib.sha256(columns.to_csv(index=False).encode()).hexdigest()
-    own = float(int(digest[:_DIGEST_DIGITS], 16))
-    if workers.total(own) != own * workers.count:
-        raise ValueError(
-            "--distribute=multi_worker: not all workers read the same images, labels and split; "
-            "give all of them the same data and flags"
-        )
+def refuse_others(asked: Asked) -> None:
+    """Raises ValueError if not all workers were asked the same, of the same images.
+
+    Where a worker finds its files is its own matter.
+    """
+    workers = asked.workers
+    columns = asked.dataset.frame[["path", "label", "split", "sha256"]].astype(str)
+    values = flat(asked.config).items()
+    flags = {name: value for name, value in values if name not in PLACES}
+    told = [flags, asked.machine.precision, asked.sync_batch_norm]
+    for what, text in (
+        ("images, labels and split", columns.to_csv(index=False)),
+        ("flags and precision", json.dumps(told, sort_keys=True)),
+    ):
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        own = float(int(digest[:_DIGEST_DIGITS], 16))
+        if workers.total(own) != own * workers.count:
+            raise ValueError(
+                f"--distribute=multi_worker: not all workers have the same {what}; give all of "
+                "them the same command and data"
+            )
 
 
 def help_training(asked: Asked, path: pathlib.Path, console: rich.console.Console) -> None:
