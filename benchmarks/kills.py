@@ -39,7 +39,7 @@ SEED = absl_flags.DEFINE_integer("seed", 0, "Of the moments.")
 EPOCHS = absl_flags.DEFINE_integer("epochs", 8, "At most so many; --patience=1 may end it before.")
 
 FILES = ("predictions.csv", "metrics.json", "history.csv", "decision.json")
-FULL_DISK_BYTES = 200_000  # less than a snapshot, more than any file before the first
+FULL_DISK_BYTES = 200_000  # less than a snapshot
 
 
 def command(workdir, precision, more=()):
@@ -58,10 +58,10 @@ def command(workdir, precision, more=()):
     ]
 
 
-def start(workdir, precision, more=(), **how):
+def start(workdir, precision, more=()):
     """Starts the command."""
     return subprocess.Popen(
-        command(workdir, precision, more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how
+        command(workdir, precision, more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 
@@ -172,13 +172,13 @@ def with_a_flipped_byte(workdir, precision, rng, length_s):
 
 
 def with_a_full_disk(workdir, precision, rng, length_s):
-    """Lets a run meet a full disk when it writes a snapshot."""
+    """Lets a run meet a full disk when it writes a snapshot that is not its first."""
     del rng, length_s
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_DISK_BYTES, FULL_DISK_BYTES))
-
-    process = start(workdir, precision, preexec_fn=limit)
+    process = start(workdir, precision)
+    while process.poll() is None and newest_snapshot(workdir) is None:
+        time.sleep(0.002)
+    limits = (FULL_DISK_BYTES, FULL_DISK_BYTES)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
     shown, _ = process.communicate()
     (error,) = [line for line in shown.decode().splitlines() if line.startswith("error:")]
     finish(workdir, precision)
