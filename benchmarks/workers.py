@@ -6,8 +6,9 @@ Fifty steps of eight images in ten steps an epoch, the last of them with a singl
 workers but one get an empty part; focal loss with class weights, an L2 penalty on the head, batch
 normalisation over the whole batch, augmentation. The workers are processes on loopback, with
 --namespaces each in a network namespace of its own (Linux, as root), and --mirrored logical devices
-of one process. float64 is to agree to 1e-10; the other precisions are to be no further from one
-process than one process is from itself with the order inside each batch turned round.
+of one process. float64 is to agree to 1e-10. The other precisions, whose last batch has three
+images, are to be no further from one process than twice what one process is from itself with the
+order inside each batch turned round.
 Exit code 1 where it is not so.
 """
 
@@ -39,6 +40,7 @@ EPOCHS = absl_flags.DEFINE_integer("epochs", 5, "Of ten steps.")
 PORT = absl_flags.DEFINE_integer("port", 24600, "The first of those used.")
 
 LIMIT = 1e-10  # of float64, relative
+SPREAD = 2.0  # of what rounding does to one process, from one order of the images to another
 _IMAGES = 120
 _BRIDGE, _NET = "tfworkers", "10.77.0"
 
@@ -148,14 +150,17 @@ def main(_: list[str]) -> int:
         images = listed(DATA_DIR.value, place)
         for backbone in BACKBONES.value:
             for precision in PRECISIONS.value:
+                exact = precision == "float64"
+                # A batch of one image has one order: nothing to compare its rounding with.
                 more = [f"--backbone={backbone}", f"--precision={precision}"]
+                more += ["--last=1" if exact else "--last=3"]
                 run([process(images, place / "one.npz", *more)], [{}])
                 own = differences(place / "one.npz", place / "one.npz")
                 results = [("one process", own, None)]
                 run([process(images, place / "turned.npz", *more, "--permuted")], [{}])
                 turned = differences(place / "one.npz", place / "turned.npz")
                 results.append(("one process, order turned round", turned, None))
-                limit = LIMIT if precision == "float64" else turned[0]
+                limit = LIMIT if exact else SPREAD * turned[0]
                 for count in map(int, WORKERS.value):
                     by_workers(count, images, place / "many.npz", port, *more)
                     port += count

@@ -23,8 +23,8 @@ from tfcovid.training.replicas import share
 
 CLASSES = 3
 BATCH = 8
-# Nine whole batches and one of a single image, of which all workers but one get nothing.
-TRAIN, VALIDATION = 9 * BATCH + 1, 2 * BATCH + 3
+WHOLE_BATCHES = 9
+VALIDATION = 2 * BATCH + 3
 
 
 def build(backbone, size, precision):
@@ -39,21 +39,22 @@ def build(backbone, size, precision):
 
 
 def streams(paths, labels, size, workers, *, permuted):
-    """Returns the stream of an epoch, and validation."""
+    """Returns the stream of an epoch, and validation: the last images."""
+    count = len(paths) - VALIDATION
     store, failed = ImageStore.load(paths, Preprocessing(size, channels=1), cache="memory")
     if failed:
         raise ValueError(failed)
     shared = {"replicas": workers.replicas, "own": workers.own, "batch_size": BATCH}
     preprocessing = Preprocessing(size, channels=1, mean=(0.5,), std=(0.25,))
-    train, validation = np.arange(TRAIN), np.arange(TRAIN, TRAIN + VALIDATION)
-    weights = np.asarray([0.5, 1.0, 1.5])[labels[:TRAIN]]
-    steps = steps_per_epoch(TRAIN, BATCH)
+    train, validation = np.arange(count), np.arange(count, count + VALIDATION)
+    weights = np.asarray([0.5, 1.0, 1.5])[labels[:count]]
+    steps = steps_per_epoch(count, BATCH)
 
     def epoch(number):
         stream = training_dataset(
             store,
             train,
-            labels[:TRAIN],
+            labels[:count],
             preprocessing=preprocessing,
             augmentation=Augmentation(rotation_degrees=10, translation=0.05),
             seed=0,
@@ -64,7 +65,7 @@ def streams(paths, labels, size, workers, *, permuted):
         return stream.map(lambda *batch: tuple(t[::-1] for t in batch)) if permuted else stream
 
     held_out = evaluation_dataset(
-        store, validation, labels[TRAIN:], preprocessing=preprocessing, **shared
+        store, validation, labels[count:], preprocessing=preprocessing, **shared
     )
     return epoch, held_out, steps
 
@@ -78,6 +79,7 @@ def main():
     parser.add_argument("--permuted", action="store_true")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--last", type=int, default=1, help="images of an epoch's last batch")
     parser.add_argument("--images", type=pathlib.Path)
     parser.add_argument("--output", type=pathlib.Path)
     asked = parser.parse_args()
@@ -88,7 +90,8 @@ def main():
     if asked.precision == "float64":
         keras.config.set_floatx("float64")
     workers = DISTRIBUTIONS[asked.distribute]()
-    rows = json.loads(asked.images.read_text())[: TRAIN + VALIDATION]
+    count = WHOLE_BATCHES * BATCH + asked.last
+    rows = json.loads(asked.images.read_text())[: count + VALIDATION]
     labels = np.asarray([label for _, label in rows], np.int32)
     epoch, held_out, steps = streams(
         [path for path, _ in rows], labels, asked.size, workers, permuted=asked.permuted
@@ -128,14 +131,14 @@ def main():
         plain = in_precision(model, "float64")
         seen = evaluation_images(rows, asked.size)
         np.savez(asked.output, *model.get_weights(), logits=np.asarray(plain(seen)))
-        speed = (asked.epochs - 1) * TRAIN / seconds if seconds else 0.0
+        speed = (asked.epochs - 1) * count / seconds if seconds else 0.0
         told = {"histories": histories, "images_per_s": speed}
         asked.output.with_suffix(".json").write_text(json.dumps(told))
 
 
 def evaluation_images(rows, size):
     """Returns the held-out images as one batch, on one device."""
-    paths = [path for path, _ in rows[TRAIN:]]
+    paths = [path for path, _ in rows[-VALIDATION:]]
     store, _ = ImageStore.load(paths, Preprocessing(size, channels=1), cache="memory")
     preprocessing = Preprocessing(size, channels=1, mean=(0.5,), std=(0.25,))
     return preprocessing.network_input(store.fetch(np.arange(len(paths))))

@@ -79,18 +79,23 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super()._moments(inputs, mask)
         import tensorflow as tf
 
-        # One collective operation where Keras has three, and a blank counts nothing in it.
+        def over_all(part):
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, part)
+
+        # Around the mean, as on one device: the difference of two large numbers, which Keras takes
+        # here, loses small variances in float32. A blank counts nothing.
         present = ops.cast(has_images, inputs.dtype)
-        count = ops.cast(ops.size(inputs) // ops.shape(inputs)[self.axis], inputs.dtype)
-        sums = (
-            present * ops.sum(inputs, self._reduction_axes),
-            present * ops.sum(ops.square(inputs), self._reduction_axes),
-            present * count,
-        )
-        context = tf.distribute.get_replica_context()
-        total, squares, count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        count = present * ops.cast(ops.size(inputs) // ops.shape(inputs)[self.axis], inputs.dtype)
+        total, count = over_all((present * ops.sum(inputs, self._reduction_axes), count))
         mean = total / count
-        return mean, ops.maximum(squares / count - ops.square(mean), 0.0)
+        around = ops.square(inputs - ops.reshape(mean, self._one_per_channel(inputs)))
+        return mean, over_all(present * ops.sum(around, self._reduction_axes)) / count
+
+    def _one_per_channel(self, inputs):
+        shape = [1] * len(inputs.shape)
+        shape[self.axis] = inputs.shape[self.axis]
+        return shape
 
     def _can_fuse(self, inputs):
         return (
