@@ -56,7 +56,8 @@ def shared(asked, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("shared") / "run"
     chief, other = ended(start([*asked, "--distribute=multi_worker", f"--workdir={workdir}"], 2))
     assert chief[0] == other[0] == 0, chief[2] + other[2]
-    assert "worker 1 of 2" in chief[1] and "the training is over, and worker 1 goes" in other[1]
+    assert "unhealthy" not in chief[2]  # nobody left before the chief had ended
+    assert "worker 1 of 2" in chief[1] and "the training is over; waiting for worker 1" in other[1]
     return workdir
 
 
@@ -130,3 +131,12 @@ def test_what_cannot_be_shared_is_refused_in_one_line(small_data, tmp_path, flag
     done = run_entry("train", f"--data_dir={small_data}", *SMALL, *flags, check=False)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1 and line.startswith("error: ") and message in line
+
+
+def test_a_finished_shared_run_is_left_as_it_is(asked, shared):
+    command = [*asked, "--distribute=multi_worker", f"--workdir={shared}"]
+    before = (shared / "metrics.json").stat().st_mtime_ns
+    chief, other = ended(start(command, 2))
+    assert chief[0] == other[0] == 0, chief[2] + other[2]
+    assert "finished before: nothing to do" in chief[1]
+    assert (shared / "metrics.json").stat().st_mtime_ns == before

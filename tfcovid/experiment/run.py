@@ -77,7 +77,9 @@ def run(
     with losing_workers(workers):
         refuse_others(asked)
         if not workers.is_chief:
-            help_training(asked, wanted, console)
+            if not workers.any_says(False):  # worker 1 says whether it is finished
+                help_training(asked, wanted, console)
+            workers.any_says(False)  # until worker 1 has written everything
             return wanted
     if begun:
         folder = run_record.RunFolder(wanted)
@@ -85,11 +87,12 @@ def run(
     else:
         folder = claim_folder(wanted, numbered=config.run.workdir is None)
     with alone_in(folder.path), losing_workers(workers):
-        if folder.finished.is_file():
+        if workers.any_says(folder.finished.is_file()):
             say(console, "finished before: nothing to do")
         else:
             (run_folds if config.data.every_fold else run_network)(asked, folder, console)
             write_finished(folder)
+        workers.any_says(False)  # the others wait: one that left would be taken for lost
     files = fold_files(folder) if config.data.every_fold else None
     show = kind_of(dataset.blocks).print_result
     show(console, run_record.read_json(folder.metrics), folder.path, files=files)

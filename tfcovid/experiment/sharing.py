@@ -97,7 +97,7 @@ def help_training(asked: Asked, path: pathlib.Path, console: rich.console.Consol
         folder = RunFolder(path)
         folder.tensorboard = pathlib.Path(scratch)
         train(asked, build_network(asked, quiet), folder, quiet)
-    say(console, f"{asked.workers.in_words()}: the training is over, and worker 1 goes on alone")
+    say(console, f"{asked.workers.in_words()}: the training is over; waiting for worker 1's scores")
 
 
 @contextlib.contextmanager
