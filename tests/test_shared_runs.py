@@ -140,3 +140,16 @@ def test_a_finished_shared_run_is_left_as_it_is(asked, shared):
     assert chief[0] == other[0] == 0, chief[2] + other[2]
     assert "finished before: nothing to do" in chief[1]
     assert (shared / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_sigterm_to_one_worker_ends_all_of_them_behind_a_snapshot(asked, tmp_path):
+    run = tmp_path / "run"
+    command = [*asked, "--epochs=500", "--distribute=multi_worker", f"--workdir={run}"]
+    chief, other = start(command, 2)
+    while not list(run.glob("checkpoints/training-*")):
+        assert chief.poll() is None and other.poll() is None
+        time.sleep(0.05)
+    other.send_signal(signal.SIGTERM)
+    said = ended([chief, other])
+    assert [code for code, _, _ in said] == [143, 143]
+    assert list(run.glob("checkpoints/training-*")) and not (run / "diverged.json").exists()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from flags import choices
 from flags.config import Config
 from flags.distribution_flags import Distribute, Sharing
+from tfcovid import termination
 from tfcovid.console import say
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.single import build_network
@@ -57,6 +58,8 @@ def open_workers(config: Config, sharing: Sharing, console: rich.console.Console
     if sharing.distribute is Distribute.MULTI_WORKER and config.run.workdir is None:
         raise ValueError(f"{flag}: expected --workdir, a folder on a disk that all workers see")
     workers = DISTRIBUTIONS[sharing.distribute]()
+    if workers.count > 1:
+        termination.watch()  # once more: TensorFlow has put a handler of its own in its place
     say(console, f"shared: {workers.in_words()}")
     return workers
 
