@@ -5,7 +5,8 @@ from absl import flags as absl_flags
 OUTPUT = absl_flags.DEFINE_string(
     "output",
     None,
-    "What is written, whole or not at all. predict: a file for the JSON lines (default: stdout); "
+    "What is written, whole or not at all. predict: a file for the JSON lines (default: stdout), "
+    "with --shards the folder for them; "
     "weights_conversion: X.weights.h5, with X.contract.json and the reports beside it.",
 )
 OUTPUT_DIR = absl_flags.DEFINE_string(

@@ -2,7 +2,7 @@
 
 from absl import flags as absl_flags
 
-from flags import choices, data_flags, source_flags
+from flags import beam_flags, choices, data_flags, source_flags
 from flags.output_flags import OUTPUT_DIR
 from flags.unread_flags import refuse_unread
 
@@ -15,15 +15,7 @@ FETCH = absl_flags.DEFINE_enum(
     ["coronahack"],
     "Downloads the data set into --data_dir first, unless it lies there already.",
 )
-SHARDS = absl_flags.DEFINE_integer(
-    "shards", 8, "Number of shard files; as many are made at a time at most.", lower_bound=1
-)
-BEAM_ARGS = absl_flags.DEFINE_multi_string(
-    "beam_args",
-    [],
-    "An option of Apache Beam, given once for each, such as --beam_args=--runner=FlinkRunner; "
-    "by default the DirectRunner works in this process with a thread a core.",
-)
+DEFAULT_SHARDS = 8
 
 USED = (
     source_flags.DATA_DIR,
@@ -36,11 +28,11 @@ USED = (
     source_flags.PATIENT_KEY,
     FETCH,
     OUTPUT_DIR,
-    SHARDS,
+    beam_flags.SHARDS,
     data_flags.IMAGE_SIZE,
     data_flags.ON_BAD_IMAGE,
     data_flags.MAX_PIXELS,
-    BEAM_ARGS,
+    beam_flags.BEAM_ARGS,
 )
 
 

@@ -12,7 +12,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 
 # A part and what of the project it may import besides itself.
 PARTS = {
-    "tfcovid.data": {"tfcovid.whole_file"},
+    "tfcovid.data": {"tfcovid.whole_file", "tfcovid.beam_jobs"},
     "tfcovid.models": {"tfcovid.whole_file"},
     "tfcovid.losses": set(),
     "tfcovid.metrics": set(),
@@ -27,7 +27,12 @@ PARTS = {
         "tfcovid.whole_file",
     },
     "tfcovid.explain": {"tfcovid.models"},
-    "tfcovid.serving": {"tfcovid.data", "tfcovid.explain", "tfcovid.whole_file"},
+    "tfcovid.serving": {
+        "tfcovid.data",
+        "tfcovid.explain",
+        "tfcovid.whole_file",
+        "tfcovid.beam_jobs",
+    },
     "tfcovid.exports": {"tfcovid.data", "tfcovid.serving", "tfcovid.whole_file"},
     "tfcovid.report": {"tfcovid.metrics", "tfcovid.whole_file"},
     "weights_conversion": {"tfcovid.models", "tfcovid.console", "tfcovid.whole_file"},

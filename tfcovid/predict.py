@@ -3,21 +3,21 @@
 Prints one JSON line an image: probabilities, the decision, the run's own rule that
 decided in words, and what is to be known of the image. A file that cannot be
 classified gets a line with `error`, and the command then ends with exit code 1.
+With --shards=N an archive is scored: the lines go into N files of the folder --output, as an Apache
+Beam pipeline that goes on where it was killed.
 """
 
 import contextlib
 import glob
-import json
 import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from absl import flags as absl_flags
 
-from flags import predict_flags
-from flags.unread_flags import refuse_unread
+from flags import beam_flags, predict_flags
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 from tfcovid.whole_file import whole_file
@@ -29,24 +29,30 @@ absl_flags.FLAGS.set_gnu_getopt()
 
 def predict(argv: Sequence[str]) -> int:
     """Classifies the files that the command line names; returns the exit code."""
-    refuse_unread("predict", predict_flags.USED, absl_flags.FLAGS)
-    if predict_flags.MODEL.value is None:
-        raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
+    predict_flags.refuse_unused()
+    model = pathlib.Path(predict_flags.MODEL.value or "").expanduser()
     pattern, output = predict_flags.PATTERN.value, predict_flags.OUTPUT.value
     # A shell expands no ~ behind a "=".
     files = named_files(argv[1:], pattern and os.path.expanduser(pattern))  # noqa: PTH111
-    path = None if output is None else output_path(output)
-    heat_folder = predict_flags.HEATMAP_DIR.value
     # A damaged JPEG has its line here; TensorFlow's own would come between the others.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if beam_flags.SHARDS.value is not None:
+        folder = pathlib.Path(output or "").expanduser()
+        return score_in_shards(model, files, folder, beam_flags.SHARDS.value)
+    return print_lines(model, files, None if output is None else output_path(output))
+
+
+def print_lines(model: pathlib.Path, files: Sequence[str], path: pathlib.Path | None) -> int:
+    """Classifies files one after the other into a file or on stdout; returns the exit code."""
+    heat_folder = predict_flags.HEATMAP_DIR.value
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     import_tensorflow()
     from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
     from tfcovid.experiment.heat_files import HeatFiles
     from tfcovid.serving.client import DEFAULT, EXPLAIN, load_signature, predict_files
+    from tfcovid.serving.lines import prediction_line
     from tfcovid.serving.model_folder import decision_rule, model_card
 
-    model = pathlib.Path(predict_flags.MODEL.value).expanduser()
     signature = load_signature(model, DEFAULT if heat_folder is None else EXPLAIN)
     rule = decision_rule(model_card(model))
     drawing = None if heat_folder is None else HeatFiles(made_folder(heat_folder))
@@ -59,13 +65,46 @@ def predict(argv: Sequence[str]) -> int:
             max_pixels=DEFAULT_MAX_PIXELS,
             new_images=True,
         ):
-            line = prediction.as_json()
-            if prediction.error is None:
-                line |= {"rule": rule, **(drawing.draw(prediction) if drawing else {})}
-            print(json_line(line), file=stream, flush=True)
+            drawn = drawing.draw(prediction) if drawing and prediction.error is None else {}
+            print(prediction_line(prediction, rule, **drawn), file=stream, flush=True)
             failed += prediction.error is not None
+    return exit_code(failed, len(files))
+
+
+def score_in_shards(
+    model: pathlib.Path, files: Sequence[str], output: pathlib.Path, shards: int
+) -> int:
+    """Classifies files as a pipeline into a folder; returns the exit code."""
+    import_tensorflow()
+    from tfcovid.console import counting_bar, open_console, say
+    from tfcovid.data.image_files import DEFAULT_MAX_PIXELS
+    from tfcovid.serving.archive import ERRORS_NAME, score_archive
+
+    console = open_console()
+    with counting_bar(console, "making shards") as made:
+        done = score_archive(
+            files,
+            model,
+            output=output,
+            shards=shards,
+            batch_size=predict_flags.PREDICT_BATCH_SIZE.value,
+            max_pixels=DEFAULT_MAX_PIXELS,
+            beam_args=beam_flags.BEAM_ARGS.value,
+            progress=made,
+        )
+    made_and_kept = f"{done.made} shards made, {done.kept} kept from an earlier run"
+    say(console, f"predictions: {done.images} images in {output} ({made_and_kept})")
+    say(console, f"left out: {done.failed} files, listed in {output / ERRORS_NAME}")
+    if done.read:
+        rate = f"{done.read / done.seconds:,.1f} images/s"
+        say(console, f"speed: {done.read} files in {done.seconds:.1f} s, {rate}")
+    return exit_code(done.failed, len(files))
+
+
+def exit_code(failed: int, files: int) -> int:
+    """Returns 0, or 1 once it is said that images could not be classified."""
     if failed:
-        print(f"error: {failed} of {len(files)} images could not be classified", file=sys.stderr)
+        print(f"error: {failed} of {files} images could not be classified", file=sys.stderr)
     return int(failed > 0)
 
 
@@ -82,15 +121,6 @@ def named_files(arguments: Sequence[str], pattern: str | None) -> list[str]:
         asked = f"--pattern={pattern} matches no file" if pattern else "no image was named"
         raise ValueError(f"{asked}: expected image files, or --pattern='folder/*.png'")
     return files
-
-
-def json_line(fields: dict[str, Any]) -> str:
-    """Returns fields as JSON; what is no visible character of a file's name is an escape in it.
-
-    That is half a character, where the name is no UTF-8, and what a terminal would obey.
-    """
-    line = json.dumps(fields, ensure_ascii=False)
-    return line if line.isprintable() else json.dumps(fields, ensure_ascii=True)
 
 
 def output_path(output: str) -> pathlib.Path:

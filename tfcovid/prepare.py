@@ -9,7 +9,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from flags import parse, prepare_flags, source_flags
+from flags import beam_flags, parse, prepare_flags, source_flags
 from tfcovid.entry import run_command
 from tfcovid.startup import import_tensorflow
 
@@ -32,8 +32,8 @@ def prepare(argv: Sequence[str]) -> None:
     prepare_data_set(
         config,
         output_dir=folder_of(prepare_flags.OUTPUT_DIR.value),
-        shards=prepare_flags.SHARDS.value,
-        beam_args=prepare_flags.BEAM_ARGS.value,
+        shards=beam_flags.SHARDS.value or prepare_flags.DEFAULT_SHARDS,
+        beam_args=beam_flags.BEAM_ARGS.value,
     )
 
 

@@ -4,7 +4,10 @@ import contextlib
 import hashlib
 import pathlib
 import shutil
+import uuid
 from collections.abc import Iterator
+
+PART_PREFIX = ".part-"
 
 
 @contextlib.contextmanager
@@ -22,7 +25,7 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
       OSError: if the place cannot be written or path is a folder with content;
         nothing is left behind, and what stood at path still stands.
     """
-    beside = path.with_name(f".part-{path.name}")
+    beside = path.with_name(f"{PART_PREFIX}{path.name}")
     _remove(beside)  # what a kill left
     try:
         yield beside
@@ -32,6 +35,21 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # of a write, Python tells only what went wrong
         raise
+
+
+@contextlib.contextmanager
+def unique_whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a place beside path to write to, of a name of its own, and moves it when all went well.
+
+    A runner on many machines may do the same piece of work twice at a time: with one name for
+    both, as `whole_file` has, they would write into each other.
+    """
+    beside = path.with_name(f"{PART_PREFIX}{uuid.uuid4().hex}-{path.name}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -4,25 +4,19 @@ The element of the pipeline is a shard, not an image: grouping single images int
 every square back until the last is decoded, in memory where the runner has nothing else, and a
 run that is killed would have nothing to go on from.
 
-Apache Beam is an extra and imported only here, inside functions. Workers on other machines need the
-data and the output folder under the same path, as a shared or mounted file system.
 """
 
-import contextlib
 import dataclasses
-import logging
-import os
 import pathlib
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfcovid.beam_jobs import Progress, import_beam, running, watched
 from tfcovid.data.image_files import FACT_TYPES
 from tfcovid.data.record_index import (
     INDEX_NAME,
@@ -34,7 +28,6 @@ from tfcovid.data.record_index import (
     shard_name,
     write_index,
 )
-from tfcovid.data.records import PART_PREFIX
 from tfcovid.data.shard_jobs import (
     NOTE_SUFFIX,
     Finished,
@@ -45,11 +38,9 @@ from tfcovid.data.shard_jobs import (
     mistake,
 )
 from tfcovid.data.sources.reading import TEXT, Category, Reading, aside, listing
+from tfcovid.whole_file import PART_PREFIX
 
-EXTRA = "pip install -r requirements-prepare.txt"
-WATCH_EVERY_S = 0.2
-
-Progress = Callable[[int, int], None]
+NEEDS_BEAM_TO = "prepare records"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +104,7 @@ def prepare_records(
         raise ValueError(
             f"--shards={shards}: expected 1 to {len(reading.rows)}, the number of images"
         )
-    beam = import_beam()
+    beam = import_beam(NEEDS_BEAM_TO)
     reading = dataclasses.replace(reading, rows=reading.rows.reset_index(drop=True))
     facts = facts[list(FACT_TYPES)].reset_index(drop=True)
     jobs = _shard_jobs(reading, facts, output_dir, image_size, shards, max_pixels)
@@ -125,8 +116,8 @@ def prepare_records(
         forget(job)
     started = time.monotonic()
     if todo:
-        with _watched(jobs, progress):
-            _run_pipeline(beam, todo, beam_args)
+        with watched([job.note for job in jobs], progress), running(beam, todo, beam_args) as each:
+            each | "make shards" >> beam.Map(make_shard)
     seconds = time.monotonic() - started
     results = [_result(job) for job in jobs]
     failed = {path: reason for result in results for path, reason in result.failed.items()}
@@ -154,58 +145,6 @@ def prepare_records(
         set_aside=len(failed),
         seconds=seconds,
     )
-
-
-def import_beam() -> Any:
-    """Returns Apache Beam's module; raises ValueError, one line, where it is not installed."""
-    # Its import warns that clients of Google's cloud are missing, which nobody asked for.
-    logging.disable(logging.WARNING)
-    try:
-        import apache_beam
-    except ImportError as error:
-        raise ValueError(f"Apache Beam is needed to prepare records ({error}): {EXTRA}") from error
-    finally:
-        logging.disable(logging.NOTSET)
-    return apache_beam
-
-
-def _run_pipeline(beam: Any, jobs: Sequence[ShardJob], beam_args: Sequence[str]) -> None:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    defaults = (
-        "--runner=DirectRunner",
-        "--direct_running_mode=multi_threading",
-        f"--direct_num_workers={min(len(jobs), os.cpu_count() or 1)}",
-    )
-    # Of an option given twice the last counts; other runners leave the direct ones alone.
-    pipeline = beam.Pipeline(options=PipelineOptions([*defaults, *beam_args]))
-    # The shuffle keeps the shards from being fused into the one task that lists them.
-    shards = pipeline | "list shards" >> beam.Create(list(jobs)) | "spread" >> beam.Reshuffle()
-    shards | "make shards" >> beam.Map(make_shard)
-    pipeline.run().wait_until_finish()
-
-
-@contextlib.contextmanager
-def _watched(jobs: Sequence[ShardJob], progress: Progress | None) -> Iterator[None]:
-    """Calls progress while the pipeline runs, by what lies in the folder: true of every runner."""
-    if progress is None:
-        yield
-        return
-    over = threading.Event()
-
-    def watch() -> None:
-        ended = False
-        while not ended:
-            ended = over.wait(WATCH_EVERY_S)
-            progress(sum(job.note.exists() for job in jobs), len(jobs))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _shard_jobs(

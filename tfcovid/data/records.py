@@ -8,10 +8,8 @@ all but the pixels is 48 bytes. Other programs still read it with `tf.data.TFRec
 number would make a shard depend on how many rows stand before its own.
 """
 
-import contextlib
 import os
 import pathlib
-import uuid
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -20,10 +18,9 @@ import tensorflow as tf
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode_files import Outcome
 from tfcovid.data.record_index import RecordIndex, ShardFile, read_index
-from tfcovid.whole_file import sha256_of
+from tfcovid.whole_file import sha256_of, unique_whole_file
 
 DIGEST_BYTES = 32
-PART_PREFIX = ".part-"
 
 
 def record_type(image_size: int) -> np.dtype:
@@ -38,21 +35,6 @@ def record_type(image_size: int) -> np.dtype:
             ("crc", "<u4"),
         ]
     )
-
-
-@contextlib.contextmanager
-def unique_whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a place beside path to write to, of a name of its own, and moves it when all went well.
-
-    A runner on many machines may do the same piece of work twice at a time: with one name for
-    both, as `whole_file` has, they would write into each other.
-    """
-    beside = path.with_name(f"{PART_PREFIX}{uuid.uuid4().hex}-{path.name}")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def write_shard(

@@ -20,7 +20,8 @@ from tfcovid.data.decode_files import square_and_thumbnail, why_undecoded
 from tfcovid.data.image_files import encoded_image
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.record_index import FORMAT, PIXELS_VERSION, VIEW, ShardFile
-from tfcovid.data.records import unique_whole_file, verify_shard, write_shard
+from tfcovid.data.records import verify_shard, write_shard
+from tfcovid.whole_file import unique_whole_file
 
 NOTE_SUFFIX = ".json"
 

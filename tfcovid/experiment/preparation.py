@@ -9,9 +9,10 @@ import pandas as pd
 import rich.console
 
 from flags.config import Config
+from tfcovid.beam_jobs import import_beam
 from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.image_files import scan_files
-from tfcovid.data.preparing import Prepared, import_beam, prepare_records
+from tfcovid.data.preparing import NEEDS_BEAM_TO, Prepared, prepare_records
 from tfcovid.data.sources.reading import TEXT, Reading, listing
 from tfcovid.experiment.inputs import read_data_sets
 
@@ -32,7 +33,7 @@ def prepare_data_set(
     """
     console = open_console()
     # Before the files are read: that takes minutes on a large data set.
-    import_beam()
+    import_beam(NEEDS_BEAM_TO)
     _, reading = read_data_sets(config, console)
     reading, facts = checked_files(config, reading, console)
     with counting_bar(console, "making shards") as made:

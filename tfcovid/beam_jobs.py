@@ -1,0 +1,93 @@
+"""Pieces of work on Apache Beam: here with a thread a core, elsewhere on the runner that is named.
+
+A job writes a shard, whole or not at all, then a note beside it that says what the shard was made
+from. What the folder holds, and not the runner, tells how far the work is: a run that was killed
+goes on with what is missing, on another runner too. Workers on other machines need inputs and
+output under the same path, as a shared or mounted file system.
+
+Apache Beam is an extra and imported inside functions only.
+"""
+
+import contextlib
+import logging
+import os
+import pathlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+EXTRA = "pip install -r requirements-prepare.txt"
+WATCH_EVERY_S = 0.2
+
+Progress = Callable[[int, int], None]
+
+
+def import_beam(what_for: str) -> Any:
+    """Returns Apache Beam's module.
+
+    Args:
+      what_for: what needs it, to say so.
+
+    Raises:
+      ValueError: if it is not installed, one line.
+    """
+    # Its import warns that clients of Google's cloud are missing, which nobody asked for.
+    logging.disable(logging.WARNING)
+    try:
+        import apache_beam
+    except ImportError as error:
+        raise ValueError(f"Apache Beam is needed to {what_for} ({error}): {EXTRA}") from error
+    finally:
+        logging.disable(logging.NOTSET)
+    return apache_beam
+
+
+@contextlib.contextmanager
+def running(beam: Any, jobs: Sequence[Any], beam_args: Sequence[str]) -> Iterator[Any]:
+    """Gives the jobs as a PCollection to hang their work on; the end of the block does the work.
+
+    Args:
+      beam: from `import_beam`.
+      jobs: plain values, which any runner can send to any machine.
+      beam_args: options of Beam, such as --runner=FlinkRunner.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    defaults = (
+        "--runner=DirectRunner",
+        "--direct_running_mode=multi_threading",
+        f"--direct_num_workers={min(len(jobs), os.cpu_count() or 1)}",
+    )
+    # Of an option given twice the last counts; other runners leave the direct ones alone.
+    pipeline = beam.Pipeline(options=PipelineOptions([*defaults, *beam_args]))
+    # The shuffle keeps the jobs from being fused into the one task that lists them.
+    yield pipeline | "list jobs" >> beam.Create(list(jobs)) | "spread" >> beam.Reshuffle()
+    pipeline.run().wait_until_finish()
+
+
+@contextlib.contextmanager
+def watched(notes: Sequence[pathlib.Path], progress: Progress | None) -> Iterator[None]:
+    """Calls progress while jobs run, by what lies in the folder: true of every runner.
+
+    Args:
+      notes: of all jobs, those of an earlier run among them.
+      progress: called with (notes there, notes in all) now and then; None watches nothing.
+    """
+    if progress is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        ended = False
+        while not ended:
+            ended = over.wait(WATCH_EVERY_S)
+            progress(sum(note.exists() for note in notes), len(notes))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

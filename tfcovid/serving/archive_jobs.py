@@ -1,0 +1,212 @@
+"""One shard of an archive's predictions as a piece of work: from image files to lines of JSON.
+
+Plain values and plain functions, without Beam: any runner can send a job to any machine. A shard is
+written whole or not at all, then the note beside it (`….jsonl.json`), which says what it was
+made from and which files could not be classified; a later run keeps the shard if both still agree.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfcovid.serving.client import load_signature, predict_files
+from tfcovid.serving.lines import prediction_line
+from tfcovid.serving.model_folder import decision_rule, model_card
+from tfcovid.whole_file import sha256_of, unique_whole_file
+
+FORMAT = 1
+NOTE_SUFFIX = ".json"
+NOT_THERE = (-1, -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringModel:
+    """A SavedModel to score with.
+
+    Attributes:
+      folder: where it lies, for every worker.
+      digest: of all its files, in hexadecimal.
+    """
+
+    folder: str
+    digest: str
+
+    @classmethod
+    def at(cls, folder: pathlib.Path) -> "ScoringModel":
+        """Returns the model of a folder, whose files are read for the digest."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        held = [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in files]
+        return cls(str(folder.absolute()), hashlib.sha256(json.dumps(held).encode()).hexdigest())
+
+    def signature(self) -> Any:
+        """Returns what classifies; a process loads it once.
+
+        Raises:
+          ValueError: as `load_signature`, of which this is one.
+        """
+        return _signature(self)
+
+    def rule(self) -> str | None:
+        """Returns the rule that decides, in words, or None where the model does not say."""
+        return decision_rule(model_card(pathlib.Path(self.folder)))
+
+
+@functools.cache
+def _signature(model: ScoringModel) -> Any:
+    return load_signature(pathlib.Path(model.folder))
+
+
+@dataclasses.dataclass(frozen=True)
+class ArchiveJob:
+    """One shard to make.
+
+    Attributes:
+      file: path of the shard.
+      images: name of each file, its bytes and the time of its last change in ns, in order.
+      model: that classifies.
+      batch_size: images classified at a time.
+      max_pixels: refuses larger images.
+    """
+
+    file: str
+    images: tuple[tuple[str, int, int], ...]
+    model: ScoringModel
+    batch_size: int
+    max_pixels: int
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where the shard is written."""
+        return pathlib.Path(self.file)
+
+    @property
+    def note(self) -> pathlib.Path:
+        """The file beside the shard that says what it was made from."""
+        return pathlib.Path(self.file + NOTE_SUFFIX)
+
+    @property
+    def made_from(self) -> str:
+        """Digest of everything that the lines of the shard depend on, in hexadecimal."""
+        settings = (FORMAT, tf.__version__, self.model.digest, self.batch_size, self.max_pixels)
+        # Names that are no UTF-8 have halves of characters, which ASCII writes as escapes.
+        return hashlib.sha256(json.dumps([settings, self.images]).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """The lines of a job: of the images classified, and of the files that could not be."""
+
+    job: ArchiveJob
+    lines: Sequence[str]
+    errors: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedShard:
+    """A shard that is there and whole.
+
+    Attributes:
+      file: its name.
+      images: number of its lines.
+      sha256: of its bytes, in hexadecimal.
+      errors: lines of the files that are not in it.
+    """
+
+    file: str
+    images: int
+    sha256: str
+    errors: tuple[str, ...]
+
+
+def stamp(name: str) -> tuple[int, int]:
+    """Returns the bytes of a file and the time of its last change in ns, by which it is known."""
+    try:
+        found = os.stat(name)  # noqa: PTH116 - a million names need no million Paths
+    except OSError:
+        return NOT_THERE
+    return found.st_size, found.st_mtime_ns
+
+
+def score_job(job: ArchiveJob, signature: Any, rule: str | None) -> Scored:
+    """Classifies the files of a job; runs on a worker.
+
+    Args:
+      job: of which the files are read as they are now.
+      signature: of `job.model`.
+      rule: of `job.model`.
+    """
+    lines: list[str] = []
+    errors: list[str] = []
+    predictions = predict_files(
+        signature,
+        [name for name, *_ in job.images],
+        batch_size=job.batch_size,
+        max_pixels=job.max_pixels,
+        new_images=True,
+    )
+    for prediction in predictions:
+        kind = lines if prediction.error is None else errors
+        kind.append(prediction_line(prediction, rule))
+    return Scored(job, lines, errors)
+
+
+def write_scored(scored: Scored) -> None:
+    """Writes a shard and the note beside it; runs on a worker.
+
+    A mistake goes into the note, where it can be written: raised, Beam would print it as pages of
+    tracebacks, and on a cluster try again what cannot succeed.
+    """
+    job = scored.job
+    try:
+        with unique_whole_file(job.path) as beside:
+            beside.write_text("".join(f"{line}\n" for line in scored.lines), encoding="utf-8")
+            sha256 = sha256_of(beside)
+        shard = FinishedShard(job.path.name, len(scored.lines), sha256, tuple(scored.errors))
+        facts = dataclasses.asdict(shard)
+        _write_note(job, {"shard": facts, "made_from": job.made_from, "model": job.model.digest})
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            reason = f"cannot be written ({error.strerror})"
+            _write_note(job, {"error": reason, "model": job.model.digest})
+
+
+def finished_shard(job: ArchiveJob) -> FinishedShard | None:
+    """Returns the shard if it is whole and was made from the job's files and settings, else None.
+
+    Its bytes are read and held against the digest in the note.
+    """
+    note = read_note(job.note)
+    try:
+        shard = FinishedShard(**{**note["shard"], "errors": tuple(note["shard"]["errors"])})
+        same = note["made_from"] == job.made_from and sha256_of(job.path) == shard.sha256
+    except (OSError, KeyError, TypeError):
+        return None
+    return shard if same else None
+
+
+def forget_shard(job: ArchiveJob) -> None:
+    """Removes the shard and its note, whatever state they are in."""
+    job.note.unlink(missing_ok=True)
+    job.path.unlink(missing_ok=True)
+
+
+def read_note(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what a note says, nothing where there is none."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _write_note(job: ArchiveJob, fields: Mapping[str, Any]) -> None:
+    with unique_whole_file(job.note) as beside:
+        beside.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
