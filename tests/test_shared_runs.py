@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -153,3 +154,23 @@ def test_sigterm_to_one_worker_ends_all_of_them_behind_a_snapshot(asked, tmp_pat
     said = ended([chief, other])
     assert [code for code, _, _ in said] == [143, 143]
     assert list(run.glob("checkpoints/training-*")) and not (run / "diverged.json").exists()
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(small_data, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        addresses = [f"127.0.0.1:{port}", f"127.0.0.1:{next(FREE_PORTS)}"]
+        named = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": 0}}
+        command = [sys.executable, "-m", "tfcovid.train", f"--data_dir={small_data}", *SMALL]
+        done = subprocess.run(
+            [*command, "--distribute=multi_worker", f"--workdir={tmp_path / 'run'}"],
+            cwd=ROOT,
+            env={**os.environ, "TF_CONFIG": json.dumps(named)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"worker 1 cannot begin at 127.0.0.1:{port}" in line

@@ -57,6 +57,8 @@ def open_workers(config: Config, sharing: Sharing, console: rich.console.Console
         raise ValueError(f"{flag} shares the training of one network: give --fold too")
     if sharing.distribute is Distribute.MULTI_WORKER and config.run.workdir is None:
         raise ValueError(f"{flag}: expected --workdir, a folder on a disk that all workers see")
+    if sharing.distribute is Distribute.MULTI_WORKER:
+        say(console, "waiting until all workers are there")
     workers = DISTRIBUTIONS[sharing.distribute]()
     if workers.count > 1:
         termination.watch()  # once more: TensorFlow has put a handler of its own in its place

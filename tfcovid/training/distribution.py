@@ -124,13 +124,22 @@ def multi_worker() -> Workers:
     of several may be, shares its batches between its GPUs if it has several.
 
     Raises:
-      ValueError: if neither names them.
+      ValueError: if neither names them, or this one's address is not to be had.
     """
     resolver = cluster_of(os.environ)
     if count_of(resolver) == 1:
         several = len(tf.config.list_physical_devices("GPU")) > 1
         return mirrored() if several else one_device()
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except tf.errors.OpError as error:
+        index = int(resolver.task_id)
+        address = resolver.cluster_spec().task_address("worker", index)
+        raise ValueError(
+            f"--distribute=multi_worker: worker {index + 1} cannot begin at {address}, the address "
+            f"that it is given ({error.message.splitlines()[0]}); another program may have the "
+            "port, or the name be another machine's: name a free port of this one"
+        ) from error
     local = strategy.num_replicas_in_sync // count_of(resolver)
     return Workers(strategy, int(resolver.task_id), count_of(resolver), local)
 
