@@ -125,6 +125,7 @@ def test_links_out_of_the_folder_are_bad_files(tmp_path):
     reading = read(root, OPTIONS)
     assert reading.rows["path"].tolist() == ["a.png"]
     assert list(_rejected(reading, "bad file")) == ["l.png", "f/s.png"]
+    assert len(reading.rejected) == 2 and not any("does not list" in n for n in reading.notes)
 
 
 @pytest.mark.parametrize(

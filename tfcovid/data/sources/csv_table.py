@@ -129,7 +129,7 @@ def read(root: str | os.PathLike[str], options: SourceOptions) -> Reading:
         )
     kept, twice, twice_notes = listed_once(rows[good], patients[good])
     kept, patient_notes = fill_patients(kept, options.patients, source=source)
-    unlisted = dict.fromkeys(_unlisted(root, kept["path"]), f"{path.name} does not list it")
+    unlisted = dict.fromkeys(_unlisted(root, kept["path"], paths), f"{path.name} does not list it")
     return Reading(
         rows=kept,
         rejected=joined(
@@ -265,10 +265,10 @@ def _leads_out(root: pathlib.Path, paths: pd.Series) -> pd.Series:
     return pd.Series(out, dtype=bool)
 
 
-def _unlisted(root: pathlib.Path, paths: pd.Series) -> list[str]:
-    """Returns the images that lie in the folders of listed ones and are not listed themselves."""
+def _unlisted(root: pathlib.Path, kept: pd.Series, paths: pd.Series) -> list[str]:
+    """Returns the images that lie in the folders of those kept and are not listed themselves."""
     listed = set(paths)
-    folders = sorted({(root / file).parent for file in paths})
+    folders = sorted({(root / file).parent for file in kept})
     files = (
         as_utf8(entry.relative_to(root).as_posix())
         for folder in folders
