@@ -122,6 +122,11 @@ class Config:
                 f"--head_epochs={self.training.head_epochs} with --weights=none: a head on random "
                 "features means nothing; drop --head_epochs or name a file in --weights"
             )
+        if not self.training.head_augment and self.training.head_epochs == 0:
+            raise ValueError(
+                "--head_augment=false without phase 1: it acts only on the head's epochs; drop it, "
+                "or give --weights and --head_epochs"
+            )
 
     @property
     def resolved_calibration(self) -> choices.Calibration:

@@ -18,7 +18,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "combine": "soft_vote",
         "member_weights": [],
     },
-    "training": {"schedule": "cosine"},
+    "training": {"schedule": "cosine", "head_augment": True},
     "run": {"heat_map": "grad_cam"},
 }
 """Fields that runs made before have not, and what those runs were made with."""

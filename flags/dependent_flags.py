@@ -66,6 +66,7 @@ OF_TRAINING = (
     "batch_size",
     "learning_rate",
     "head_learning_rate",
+    "head_augment",
     "weight_decay",
     "schedule",
     "warmup_epochs",
@@ -181,6 +182,7 @@ def _turned_off(flag_values: absl_flags.FlagValues) -> Iterator[tuple[str, str]]
             yield "data", "data_dir"
     if flag_values["weights"].value == "none":
         yield "head_epochs", "weights"
+        yield "head_augment", "weights"
 
 
 def _text(value: object) -> str:

@@ -241,6 +241,7 @@ class TrainingConfig(RangeChecked):
       batch_size: images per step.
       learning_rate: peak learning rate of phase 2.
       head_learning_rate: learning rate of phase 1.
+      head_augment: whether phase 1 sees augmented images.
       weight_decay: decoupled weight decay of AdamW, multiplied by the learning rate.
       schedule: how the learning rate goes on from its peak.
       warmup_epochs: epochs of each phase in which the learning rate rises from 0.
@@ -255,6 +256,7 @@ class TrainingConfig(RangeChecked):
     batch_size: int = within(AT_LEAST_1, 32)
     learning_rate: float = within(POSITIVE, 1e-3)
     head_learning_rate: float = within(POSITIVE, 1e-3)
+    head_augment: bool = True
     weight_decay: float = within(AT_LEAST_0, 0.05)
     schedule: choices.Schedule = choices.Schedule.COSINE
     warmup_epochs: int = within(AT_LEAST_0, 1)

@@ -35,7 +35,7 @@ _OF_FOCAL = ("focal_gamma", "focal_alpha")
 _OF_NETWORK = ("backbone", "classifier")
 _OF_ENSEMBLE = ("members", "combine")
 # Phase 1 follows from --weights, which are the user's.
-_OF_TRAINING = tuple(name for name in OF_TRAINING if name != "head_epochs")
+_OF_TRAINING = tuple(name for name in OF_TRAINING if name not in ("head_epochs", "head_augment"))
 
 DECIDING_FLAGS = (
     *_EVERY_PRESET,

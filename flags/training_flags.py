@@ -41,6 +41,12 @@ LEARNING_RATE = absl_flags.DEFINE_float(
 HEAD_LEARNING_RATE = absl_flags.DEFINE_float(
     "head_learning_rate", _DEFAULTS.head_learning_rate, "Learning rate of phase 1 (AdamW)."
 )
+HEAD_AUGMENT = absl_flags.DEFINE_boolean(
+    "head_augment",
+    _DEFAULTS.head_augment,
+    "Whether phase 1 sees augmented images. Without, what the frozen backbone says of each image "
+    "is computed once, and an epoch of phase 1 takes a second.",
+)
 WEIGHT_DECAY = absl_flags.DEFINE_float(
     "weight_decay",
     _DEFAULTS.weight_decay,

@@ -191,6 +191,7 @@ def configs(draw: st.DrawFn) -> config.Config:
     full = data.view is choices.View.FULL and not data.task.has_findings
     controls = [c for c in choices.Controls if full or c is not choices.Controls.FULL]
     epochs = draw(st.integers(1, 50))
+    head_epochs = draw(st.integers(0, 9)) if model.is_pretrained else 0
     return config.Config(
         sources=draw(source_configs()),
         data=data,
@@ -213,11 +214,12 @@ def configs(draw: st.DrawFn) -> config.Config:
         model=model,
         loss=loss,
         training=config.TrainingConfig(
-            head_epochs=draw(st.integers(0, 9)) if model.is_pretrained else 0,
+            head_epochs=head_epochs,
             epochs=epochs,
             # Where trees decide, --epochs has no part and comes back as its default.
             warmup_epochs=draw(st.integers(0, min(epochs, 10))),
             schedule=draw(st.sampled_from(choices.Schedule)),
+            head_augment=draw(st.booleans()) if head_epochs else True,
             precision=draw(st.sampled_from(choices.Precision)),
             **draw(
                 st.fixed_dictionaries(

@@ -96,8 +96,8 @@ def test_what_a_preset_may_leave_out_does_not_decide_the_result():
     assert set(config.Config().by_flag_name()) - set(DECIDING_FLAGS) == {
         # Where things lie, and who runs it: the user's.
         *("data_dir", "patients", "manifest", "workdir", "system", "weights", "member_weights"),
-        # Follows from --weights.
-        "head_epochs",
+        # Follow from --weights.
+        *("head_epochs", "head_augment"),
         # Turned off by the values of every preset.
         *("folds", "fold", "effective_number_beta", "operating_value"),
         # What the user wants to know besides.

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcovid.data.augment import Augmentation, augment
+from tfcovid.data.feature_store import FeatureStore
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 
@@ -62,11 +63,11 @@ def batch_positions(num_examples, *, batch_size, batch, seed, epoch, sampling_we
 
 
 def training_dataset(
-    store: ImageStore,
+    store: ImageStore | FeatureStore,
     indices: np.ndarray,
     labels: np.ndarray,
     *,
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | None,
     augmentation: Augmentation | None,
     batch_size: int,
     seed: int,
@@ -86,10 +87,10 @@ def training_dataset(
     them perhaps empty.
 
     Args:
-      store: the images.
+      store: the images, or features of them.
       indices: the training examples in the store, int [n].
       labels: their classes, int [n], or their label matrix, int [n, num_outputs].
-      preprocessing: the network's input.
+      preprocessing: the network's input; None of features, which are taken as they are.
       augmentation: the ranges of the random changes, or None for none.
       batch_size: at least 1.
       seed: of order and augmentation, 0..2**63 - 1.
@@ -141,7 +142,7 @@ def training_dataset(
                 epoch=epoch,
                 seed=tf.constant(seed, tf.int64),
             )
-        inputs = preprocessing.network_input(images)
+        inputs = images if preprocessing is None else preprocessing.network_input(images)
         return inputs, tf.gather(labels, positions), tf.gather(weights, positions)
 
     # No Python function in the stream: one that runs ahead in a thread of tf.data would hang
@@ -159,11 +160,11 @@ def training_dataset(
 
 
 def evaluation_dataset(
-    store: ImageStore,
+    store: ImageStore | FeatureStore,
     indices: np.ndarray,
     labels: np.ndarray,
     *,
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | None,
     batch_size: int,
     num_parallel_calls: int | None = None,
     replicas: int = 1,
@@ -174,10 +175,10 @@ def evaluation_dataset(
     Where replicas share a batch, its parts come as in `training_dataset`.
 
     Args:
-      store: the images.
+      store: the images, or features of them.
       indices: the examples in the store, int [n].
       labels: their classes, int [n], or their label matrix, int [n, num_outputs].
-      preprocessing: the network's input.
+      preprocessing: the network's input; None of features, which are taken as they are.
       batch_size: at least 1.
       num_parallel_calls: batches made at a time; None lets tf.data choose.
       replicas: that share each batch.
@@ -193,11 +194,16 @@ def evaluation_dataset(
     indices, labels = _checked_examples(store, indices, labels)
     batches = tf.data.Dataset.from_tensor_slices((indices, labels)).batch(batch_size)
     count = steps_per_epoch(len(indices), batch_size) * len(own)
+
+    def make_batch(chosen, label):
+        seen = store.fetch(chosen)
+        return (seen if preprocessing is None else preprocessing.network_input(seen)), label
+
     return (
         shared_batches(batches, replicas, own)
         .apply(tf.data.experimental.assert_cardinality(count))
         .map(
-            lambda chosen, label: (preprocessing.network_input(store.fetch(chosen)), label),
+            make_batch,
             num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
             deterministic=True,
         )

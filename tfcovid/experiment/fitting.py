@@ -1,5 +1,6 @@
 """The training of a run: its phases, one after the other."""
 
+import dataclasses
 import functools
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import rich.console
 
-from flags.config import Config
+from flags.config import AugmentationConfig, Config
 from tfcovid import termination
 from tfcovid.console import say
 from tfcovid.data.blocks import is_single_label
@@ -16,6 +17,7 @@ from tfcovid.data.manifest import write_csv
 from tfcovid.data.pipeline import steps_per_epoch
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.divergence import told
+from tfcovid.experiment.features_once import on_features
 from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.inputs import augmented_sample, split_dataset, training_stream
 from tfcovid.report.plots import confusion_matrix_figure, figure_to_rgb
@@ -76,7 +78,8 @@ def train(
             for number, phase in enumerate(phases_of(asked.config)):
                 at = kept if kept is not None and kept.place.phase == number else None
                 if kept is None or number >= kept.place.phase:
-                    run_phase(model, phase, plan, material, best=best, keeper=keeper, kept=at)
+                    own = material_of(phase, asked, model, material, console)
+                    run_phase(model, phase, plan, own, best=best, keeper=keeper, kept=at)
     except StoppedTrainingError:
         raise termination.TerminatedError from None
     except DivergedError as error:
@@ -165,6 +168,32 @@ def training_material(
         console=console,
         workers=workers,
     )
+
+
+def material_of(
+    phase: Phase,
+    asked: Asked,
+    model: keras.Model,
+    material: Material,
+    console: rich.console.Console,
+) -> Material:
+    """Returns what a phase works on: features in phase 1 where its images are not augmented."""
+    if phase.train_backbone or asked.config.training.head_augment:
+        return material
+    model.get_layer("backbone").trainable = False
+    plain = functools.partial(
+        training_stream, without_augmentation(asked.config), asked.dataset, asked.preprocessing
+    )
+    material = dataclasses.replace(material, stream=functools.partial(plain, workers=asked.workers))
+    return on_features(asked, model, material, console)
+
+
+def without_augmentation(config: Config) -> Config:
+    """Returns the same config with images as they are."""
+    still = AugmentationConfig(
+        rotation_degrees=0, translation=0, zoom=0, brightness=0, contrast=0, move_share=0
+    )
+    return dataclasses.replace(config, augmentation=still)
 
 
 def label_blocks(dataset: Dataset) -> tuple[tuple[int, bool], ...]:

@@ -27,6 +27,9 @@ class BestModel(keras.callbacks.Callback):
       path: where the model goes at last, `.keras`.
       snapshots: of the training, in the same folder.
       writes: whether this process saves anything; of several that share a training one does.
+
+    Attributes:
+      whole: the model that is saved; None saves the one that is trained.
     """
 
     def __init__(self, path: pathlib.Path, snapshots: Snapshots, *, writes: bool = True):
@@ -39,6 +42,7 @@ class BestModel(keras.callbacks.Callback):
         self.best_phase = ""
         self.best_epoch = -1
         self.phase = ""
+        self.whole: keras.Model | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the model if this epoch is the best of the run."""
@@ -51,7 +55,7 @@ class BestModel(keras.callbacks.Callback):
     def _save(self) -> None:
         written = self.path.with_name("best.keras")
         with whole_file(written) as beside:
-            self.model.save(beside)
+            (self.whole or self.model).save(beside)
         self.file = written.replace(self.path.with_name(f"best-{sha256_of(written)}.keras"))
         self.remove_unneeded()
 

@@ -128,6 +128,7 @@ class Material:
       draw_confusion: see PhaseBoard.
       console: where progress goes.
       workers: who share the training; the streams are those of this process's part.
+      head: what is trained in the model's place, on features of the images; None trains the model.
     """
 
     stream: Callable[[int, int], tf.data.Dataset]
@@ -137,6 +138,7 @@ class Material:
     draw_confusion: Callable[[np.ndarray], np.ndarray] | None
     console: rich.console.Console
     workers: Workers = dataclasses.field(default_factory=Workers)
+    head: keras.Model | None = None
 
 
 def run_phase(
@@ -165,8 +167,9 @@ def run_phase(
       StoppedTrainingError: if the process was told to end.
     """
     model.get_layer("backbone").trainable = phase.train_backbone
+    best.phase, best.whole = phase.name, model
+    model = model if material.head is None else material.head
     compile_for(model, phase, plan, material.workers)
-    best.phase = phase.name
     bar = progress_bar(phase, plan, material)
     watch = StopAtDivergence(phase.name, first_epoch=phase.first_epoch)
     board = PhaseBoard(

@@ -131,7 +131,9 @@ def member_config(config: Config, member: Member, *, pretrained: bool) -> Config
             weights=(model.weights or choices.SystemWeights.SYSTEM) if pretrained else None,
             batch_norm=model.batch_norm if pretrained else choices.BatchNorm.AUTO,
         ),
-        training=training if pretrained else dataclasses.replace(training, head_epochs=0),
+        training=training
+        if pretrained
+        else dataclasses.replace(training, head_epochs=0, head_augment=True),
         run=dataclasses.replace(config.run, seed=config.run.seed + member.repeat),
     )
 

@@ -230,7 +230,9 @@ def train_one(
             weights=choices.SystemWeights.SYSTEM if pretrained else None,
             batch_norm=model.batch_norm if pretrained else choices.BatchNorm.AUTO,
         ),
-        training=training if pretrained else dataclasses.replace(training, head_epochs=0),
+        training=training
+        if pretrained
+        else dataclasses.replace(training, head_epochs=0, head_augment=True),
     )
     decides = "" if model.classifier is choices.Classifier.LINEAR else f"-{model.classifier}"
     key = training_key(config, dataset, choose_preprocessing(config, starts.start), starts.digests)
