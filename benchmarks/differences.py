@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 
+SMALLEST = 1e-4  # of a tensor that is zero but for rounding, a ratio would say nothing
+
 
 def differences(one, other):
     """Returns the largest relative differences of weights, losses, figures and predictions.
 
-    Of a tensor, relative to its largest entry.
+    Of a tensor, relative to its largest entry, or to SMALLEST where all are smaller.
     """
     with np.load(one) as a, np.load(other) as b:
         far = {name: relative(a[name], b[name]) for name in a.files}
@@ -26,6 +28,6 @@ def differences(one, other):
 
 
 def relative(a, b):
-    """Returns the largest difference relative to the largest entry."""
+    """Returns the largest difference relative to the largest entry, or to SMALLEST."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(a))), 1e-12)) if a.size else 0.0
+    return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(a))), SMALLEST)) if a.size else 0.0

@@ -17,6 +17,7 @@ from tfcovid.losses.focal import SoftmaxFocal
 from tfcovid.metrics.balanced_accuracy import BalancedAccuracy
 from tfcovid.metrics.macro_log_loss import MacroLogLoss
 from tfcovid.models.classifier import build_classifier, in_precision, synchronised
+from tfcovid.models.weights_file import load_backbone_weights
 from tfcovid.training.distribution import DISTRIBUTIONS
 from tfcovid.training.optimizer import build_optimizer
 from tfcovid.training.replicas import share
@@ -27,25 +28,37 @@ WHOLE_BATCHES = 9
 VALIDATION = 2 * BATCH + 3
 
 
-def build(backbone, size, precision):
-    """Returns a network with an L2 penalty on its kernels."""
+def build(backbone, size, precision, weights):
+    """Returns a network with an L2 penalty on its head's kernel, from converted weights or none."""
     keras.utils.set_random_seed(0)
     half = precision.startswith("mixed")
     keras.config.set_dtype_policy(precision if half else "float32")
-    plain = build_classifier(backbone=backbone, num_outputs=CLASSES, image_size=size, channels=1)
+    channels = 3 if weights else 1
+    plain = build_classifier(
+        backbone=backbone, num_outputs=CLASSES, image_size=size, channels=channels
+    )
+    if weights:
+        load_backbone_weights(plain.get_layer("backbone"), weights)
     model = synchronised(plain if half else in_precision(plain, precision))
     model.get_layer("logits").kernel.regularizer = keras.regularizers.L2(1e-3)
     return model
 
 
-def streams(paths, labels, size, workers, *, permuted):
+def network_input(size, weights):
+    """Returns the preprocessing of random weights, or of those of ImageNet."""
+    if weights:
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return Preprocessing(size, channels=3, mean=mean, std=std)
+    return Preprocessing(size, channels=1, mean=(0.5,), std=(0.25,))
+
+
+def streams(paths, labels, preprocessing, workers, *, permuted):
     """Returns the stream of an epoch, and validation: the last images."""
     count = len(paths) - VALIDATION
-    store, failed = ImageStore.load(paths, Preprocessing(size, channels=1), cache="memory")
+    store, failed = ImageStore.load(paths, preprocessing, cache="memory")
     if failed:
         raise ValueError(failed)
     shared = {"replicas": workers.replicas, "own": workers.own, "batch_size": BATCH}
-    preprocessing = Preprocessing(size, channels=1, mean=(0.5,), std=(0.25,))
     train, validation = np.arange(count), np.arange(count, count + VALIDATION)
     weights = np.asarray([0.5, 1.0, 1.5])[labels[:count]]
     steps = steps_per_epoch(count, BATCH)
@@ -79,6 +92,10 @@ def main():
     parser.add_argument("--permuted", action="store_true")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument(
+        "--weights", type=pathlib.Path, help="of weights_conversion; random ones without"
+    )
+    parser.add_argument("--learning_rate", type=float, default=1e-3)
     parser.add_argument("--last", type=int, default=1, help="images of an epoch's last batch")
     parser.add_argument("--images", type=pathlib.Path)
     parser.add_argument("--output", type=pathlib.Path)
@@ -93,13 +110,14 @@ def main():
     count = WHOLE_BATCHES * BATCH + asked.last
     rows = json.loads(asked.images.read_text())[: count + VALIDATION]
     labels = np.asarray([label for _, label in rows], np.int32)
+    seen = network_input(asked.size, asked.weights)
     epoch, held_out, steps = streams(
-        [path for path, _ in rows], labels, asked.size, workers, permuted=asked.permuted
+        [path for path, _ in rows], labels, seen, workers, permuted=asked.permuted
     )
     with workers.scope():
-        model = build(asked.backbone, asked.size, asked.precision)
+        model = build(asked.backbone, asked.size, asked.precision, asked.weights)
         optimizer = build_optimizer(
-            learning_rate=1e-3,
+            learning_rate=asked.learning_rate,
             weight_decay=0.05,
             total_steps=asked.epochs * steps,
             warmup_steps=5,
@@ -129,18 +147,17 @@ def main():
         histories.append({name: float(values[0]) for name, values in history.history.items()})
     if workers.is_chief:
         plain = in_precision(model, "float64")
-        seen = evaluation_images(rows, asked.size)
-        np.savez(asked.output, *model.get_weights(), logits=np.asarray(plain(seen)))
+        logits = plain(evaluation_images(rows, seen))
+        np.savez(asked.output, *model.get_weights(), logits=np.asarray(logits))
         speed = (asked.epochs - 1) * count / seconds if seconds else 0.0
         told = {"histories": histories, "images_per_s": speed}
         asked.output.with_suffix(".json").write_text(json.dumps(told))
 
 
-def evaluation_images(rows, size):
+def evaluation_images(rows, preprocessing):
     """Returns the held-out images as one batch, on one device."""
     paths = [path for path, _ in rows[-VALIDATION:]]
-    store, _ = ImageStore.load(paths, Preprocessing(size, channels=1), cache="memory")
-    preprocessing = Preprocessing(size, channels=1, mean=(0.5,), std=(0.25,))
+    store, _ = ImageStore.load(paths, preprocessing, cache="memory")
     return preprocessing.network_input(store.fetch(np.arange(len(paths))))
 
 
