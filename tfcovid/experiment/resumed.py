@@ -19,6 +19,8 @@ from tfcovid.training.run_record import RunFolder
 LOCK = ".lock"
 FIRST_FILES = {LOCK, "checkpoints", "flags.cfg", ".part-flags.cfg", ".part-config.json"}
 """What a run makes before it has written what is asked of it."""
+SAME_RESULT = {"workdir", "num_parallel_calls"}
+"""Flags that may be others when a run goes on: the result is the same for every value of theirs."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -42,7 +44,7 @@ def refuse_other(config: Config, folder: RunFolder) -> None:
         return
     before = flat(config_json.from_dict(run_record.read_json(folder.config)))
     now = flat(config)
-    other = [name for name, value in now.items() if name != "workdir" and before[name] != value]
+    other = [name for name in now if name not in SAME_RESULT and before[name] != now[name]]
     if other:
         changes = ", ".join(f"--{name}={now[name]} was {before[name]}" for name in other)
         raise ValueError(

@@ -43,7 +43,9 @@ def test_only_an_empty_cell_is_missing(tmp_path):
         (b"a,b\n", "at least one row"),
         (b"a,c\n1,2\n", r"expected the column b\. Received: a, c"),
         (b"a,b\n\xff\xfe,2\n", "expected UTF-8 text, byte .* is not"),
-        (b"a,b\n1,2\n1,2,3,4\n", "expected a CSV file"),
+        (b"a,b\n1,2\n1,2,3,4\n", "expected a CSV file; .*: give each row the cells of the header"),
+        (b'a,b\n1,2\n1,"2\n3,4\n', "the quotation mark in line 3 is never closed"),
+        (b"a;b\n1;2\n", "expected commas between the columns, found another separator"),
     ],
 )
 def test_bad_table_is_one_clear_line(tmp_path, content, message):

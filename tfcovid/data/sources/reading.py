@@ -187,6 +187,14 @@ def _refuse_endless(path: pathlib.Path) -> None:
         )
 
 
+def _what_is_wrong(error: pd.errors.ParserError) -> str:
+    """Returns why a table does not parse, and what to do."""
+    unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))
+    if unclosed:
+        return f"the quotation mark in line {int(unclosed[1]) + 1} is never closed: close it"
+    return f"{str(error).strip().rstrip('.')}: give each row the cells of the header line"
+
+
 def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame:
     """Returns a CSV file as text cells without blanks around them, missing where one is empty.
 
@@ -224,11 +232,16 @@ def read_table(path: pathlib.Path, *, required: Collection[str]) -> pd.DataFrame
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{path}: expected a CSV file with a header line, it is empty.") from error
     except pd.errors.ParserError as error:
-        raise ValueError(f"{path}: expected a CSV file. {str(error).strip()}.") from error
+        raise ValueError(f"{path}: expected a CSV file; {_what_is_wrong(error)}.") from error
     except pd.errors.ParserWarning as error:
         raise ValueError(
             f"{path}: expected as many cells in a row as in the header line, found more."
         ) from error
+    if len(table.columns) == 1 and re.search(r"[;\t|]", table.columns[0]):
+        raise ValueError(
+            f"{path}: expected commas between the columns, found another separator: save it with "
+            "commas."
+        )
     # Blanks around a patient's id would make two patients of one.
     stripped = table.apply(lambda column: column.str.strip())
     table = stripped.mask(stripped == "").astype(TEXT)
