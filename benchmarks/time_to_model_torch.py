@@ -1,0 +1,171 @@
+"""A plain PyTorch recipe, as `benchmarks.time_to_model` runs it in the peers' environment.
+
+Reads the manifest of a run of ours, so that both train on the same split, and fine-tunes
+torchvision's MobileNetV2 as its tutorials do: ImageFolder's decoding (Pillow), random affine and
+colour jitter, a DataLoader with persistent workers, AdamW under a cosine with a warm-up, class
+weights, channels_last and bfloat16 autocast. Prints a line of JSON: the best model's figures on
+validation.
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
+from torch import nn
+from torchvision.transforms import v2
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Films(torch.utils.data.Dataset):
+    """X-rays of a manifest's split."""
+
+    def __init__(self, rows, root, classes, transform):
+        self.files = [root / row["path"] for row in rows]
+        self.labels = [classes.index(row["label"]) for row in rows]
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, index):
+        with Image.open(self.files[index]) as image:
+            return self.transform(image.convert("RGB")), self.labels[index]
+
+
+def transforms(size, *, augment):
+    moved = [
+        v2.RandomApply([v2.RandomAffine(10, translate=(0.05, 0.05), scale=(0.9, 1.1))], p=0.5),
+        v2.ColorJitter(brightness=0.1, contrast=0.1),
+    ]
+    return v2.Compose(
+        [
+            v2.ToImage(),
+            v2.Resize((size, size), antialias=True),
+            *(moved if augment else []),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def network(weights, num_classes):
+    model = torchvision.models.mobilenet_v2()
+    state = torch.load(weights, weights_only=True)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    left = [name for name in missing if not name.startswith("classifier.")]
+    if left or unexpected:
+        state = renamed(state, model)
+        model.load_state_dict(state, strict=False)
+    model.classifier = nn.Linear(model.last_channel, num_classes)
+    return model.to(memory_format=torch.channels_last)
+
+
+def renamed(state, model):
+    """Returns the old flat naming of MobileNetV2 in torchvision's names: the order is the same."""
+    ours = [name for name in model.state_dict() if name.startswith("features.")]
+    theirs = [name for name in state if name.startswith("features.")]
+    ours = [name for name in ours if not name.endswith("num_batches_tracked")]
+    theirs = [name for name in theirs if not name.endswith("num_batches_tracked")]
+    assert len(ours) == len(theirs), (len(ours), len(theirs))
+    found = {}
+    for own, other in zip(ours, theirs, strict=True):
+        assert model.state_dict()[own].shape == state[other].shape, (own, other)
+        found[own] = state[other]
+    return found
+
+
+@torch.inference_mode()
+def probabilities(model, loader):
+    model.eval()
+    found = []
+    for images, _ in loader:
+        images = images.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(model(images).float().softmax(1))
+    return torch.cat(found).numpy()
+
+
+def figures(labels, probs):
+    """Returns what is compared: every class counts alike, whatever its number of images."""
+    each = [-np.log(np.maximum(probs[labels == k, k], 1e-12)).mean() for k in range(probs.shape[1])]
+    return {
+        "macro_log_loss": float(np.mean(each)),
+        "balanced_accuracy": float(balanced_accuracy_score(labels, probs.argmax(1))),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--run", type=pathlib.Path)
+    parser.add_argument("--data_dir", type=pathlib.Path)
+    parser.add_argument("--weights", type=pathlib.Path)
+    parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--learning_rate", type=float, default=1e-4)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int)
+    asked = parser.parse_args()
+    torch.manual_seed(asked.seed)
+    with (asked.run / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    classes = json.loads((asked.run / "labels.json").read_text())
+    parts = {
+        split: Films(
+            [row for row in rows if row["split"] == split],
+            asked.data_dir,
+            classes,
+            transforms(asked.size, augment=split == "train"),
+        )
+        for split in ("train", "validation")
+    }
+    shared = {"num_workers": asked.workers, "persistent_workers": asked.workers > 0}
+    train = torch.utils.data.DataLoader(parts["train"], asked.batch_size, shuffle=True, **shared)
+    held_out = torch.utils.data.DataLoader(parts["validation"], 64, **shared)
+    labels = np.asarray(parts["train"].labels)
+    counts = np.bincount(labels, minlength=len(classes))
+    weights = torch.tensor(len(labels) / (len(classes) * counts), dtype=torch.float32)
+    model = network(asked.weights, len(classes))
+    optimizer = torch.optim.AdamW(model.parameters(), asked.learning_rate, weight_decay=0.05)
+    steps = asked.epochs * len(train)
+    warm_up = len(train) if asked.epochs > 1 else max(1, steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: (
+            step / warm_up
+            if step < warm_up
+            else 0.5 * (1 + np.cos(np.pi * (step - warm_up) / max(1, steps - warm_up)))
+        ),
+    )
+    loss_of = nn.CrossEntropyLoss(weights, reduction="none")
+    best, best_probs = float("inf"), None
+    truth = np.asarray(parts["validation"].labels)
+    for _ in range(asked.epochs):
+        model.train()
+        for images, targets in train:
+            images = images.to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(images)
+            loss = loss_of(logits.float(), targets).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        probs = probabilities(model, held_out)
+        now = figures(truth, probs)["macro_log_loss"]
+        if now < best:
+            best, best_probs = now, probs
+            torch.save(model.state_dict(), asked.output)
+    print(json.dumps(figures(truth, best_probs)))
+
+
+if __name__ == "__main__":
+    main()
