@@ -14,7 +14,15 @@ import pathlib
 
 import numpy as np
 import torch
-import torchvision
+
+try:
+    import torchvision
+except RuntimeError:
+    # Its wheel for CUDA beside a CPU build of PyTorch asks for two operators.
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score
 from torch import nn
@@ -57,18 +65,14 @@ def transforms(size, *, augment):
 
 def network(weights, num_classes):
     model = torchvision.models.mobilenet_v2()
-    state = torch.load(weights, weights_only=True)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    left = [name for name in missing if not name.startswith("classifier.")]
-    if left or unexpected:
-        state = renamed(state, model)
-        model.load_state_dict(state, strict=False)
+    state = renamed(torch.load(weights, weights_only=True), model)
+    model.load_state_dict(state, strict=False)  # all but the head, which `renamed` has checked
     model.classifier = nn.Linear(model.last_channel, num_classes)
     return model.to(memory_format=torch.channels_last)
 
 
 def renamed(state, model):
-    """Returns the old flat naming of MobileNetV2 in torchvision's names: the order is the same."""
+    """Returns weights in the old flat naming under torchvision's names: the order is the same."""
     ours = [name for name in model.state_dict() if name.startswith("features.")]
     theirs = [name for name in state if name.startswith("features.")]
     ours = [name for name in ours if not name.endswith("num_batches_tracked")]
