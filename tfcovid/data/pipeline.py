@@ -141,7 +141,7 @@ def training_dataset(
                 epoch=epoch,
                 seed=tf.constant(seed, tf.int64),
             )
-        inputs = preprocessing.network_input(images)
+        inputs = preprocessing.stream_input(images)
         return inputs, tf.gather(labels, positions), tf.gather(weights, positions)
 
     # No Python function in the stream: one that runs ahead in a thread of tf.data would hang
@@ -197,7 +197,7 @@ def evaluation_dataset(
         shared_batches(batches, replicas, own)
         .apply(tf.data.experimental.assert_cardinality(count))
         .map(
-            lambda chosen, label: (preprocessing.network_input(store.fetch(chosen)), label),
+            lambda chosen, label: (preprocessing.stream_input(store.fetch(chosen)), label),
             num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
             deterministic=True,
         )
