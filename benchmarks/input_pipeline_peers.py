@@ -190,7 +190,7 @@ def settings(case, source):
     for peer, kinds in datasets.items():
         for (kind, make), workers in itertools.product(kinds.items(), WORKERS):
             if peer == "torchxrayvision" and workers in (1, 4):
-                continue  # As of MONAI, never the best; there are two kinds to try.
+                continue  # There are two kinds to try: these are left out for time alone.
             found[f"{peer}: {kind}{workers} workers"] = (
                 torch.get_num_threads() if workers == 0 else 1,
                 lambda make=make, workers=workers: process_loader(make(), BATCH[case], workers),
