@@ -123,6 +123,15 @@ def test_zero_ranges_are_the_identity_exactly(size):
     np.testing.assert_array_equal(run(images, Augmentation()), images)
 
 
+def test_the_last_row_and_column_keep_their_pixels_when_shifted_into_view():
+    images = batch()
+    eye = np.tile(np.eye(2, dtype=np.float32), (len(images), 1, 1))
+    shifts = np.full((len(images), 2), 3, np.float32)
+    sampled = sample_affine(tf.constant(images), tf.constant(eye), tf.constant(shifts)).numpy()
+    expected = np.pad(images[:, 3:, 3:, 0], [(0, 0), (0, 3), (0, 3)], mode="edge")
+    np.testing.assert_array_equal(sampled, expected)
+
+
 def test_flip_mirrors_about_half_of_the_images_exactly():
     images = np.repeat(batch(1), 64, axis=0)
     results = run(images, Augmentation(horizontal_flip=True))

@@ -204,6 +204,14 @@ def test_wrong_arguments_are_refused(store):
             stream(store, **options)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augmentation", [None, AUGMENTATION])
+def test_images_of_another_size_than_the_networks_are_refused(store, augmentation, channels):
+    other = Preprocessing(24, channels=channels)
+    with pytest.raises(ValueError):
+        stream(store, augmentation=augmentation, preprocessing=other)
+
+
 def test_an_interpreter_that_ends_while_a_stream_runs_ends(tmp_path):
     """A Python function in the stream would hang here."""
     write_images(tmp_path, 4)

@@ -79,6 +79,26 @@ def test_network_input_is_the_formula_in_every_channel(fields, dtype):
     np.testing.assert_allclose(inputs, exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"channels": 1, **{name: values[:1] for name, values in IMAGENET.items()}},
+        {"channels": 3},
+        {"channels": 3, **IMAGENET},
+        {"channels": 3, "low": -1024.0, "high": 1024.0},
+    ],
+)
+@pytest.mark.parametrize("size", [16, 75, 224])
+def test_the_streams_input_is_the_networks_bit_for_bit(size, fields, dtype):
+    preprocessing = Preprocessing(size, **fields)
+    images = np.stack([noise(size, size, seed=seed) for seed in range(3)])[..., None].astype(dtype)
+    if dtype == np.float32:
+        images = images * np.float32(0.9973)
+    made = preprocessing.stream_input(images)
+    assert made.numpy().tobytes() == preprocessing.network_input(images).numpy().tobytes()
+
+
 def test_an_image_of_another_size_is_refused():
     with pytest.raises(tf.errors.InvalidArgumentError):
         Preprocessing(64).network_input(noise(32, 32)[None, ..., None])

@@ -142,7 +142,7 @@ def training_dataset(
                 epoch=epoch,
                 seed=tf.constant(seed, tf.int64),
             )
-        inputs = images if preprocessing is None else preprocessing.network_input(images)
+        inputs = images if preprocessing is None else preprocessing.stream_input(images)
         return inputs, tf.gather(labels, positions), tf.gather(weights, positions)
 
     # No Python function in the stream: one that runs ahead in a thread of tf.data would hang
@@ -197,7 +197,7 @@ def evaluation_dataset(
 
     def make_batch(chosen, label):
         seen = store.fetch(chosen)
-        return (seen if preprocessing is None else preprocessing.network_input(seen)), label
+        return (seen if preprocessing is None else preprocessing.stream_input(seen)), label
 
     return (
         shared_batches(batches, replicas, own)
