@@ -1,108 +1,287 @@
-"""One ResNet50 training step: what precision, fused batch norm and XLA each bring on this machine.
+"""Training steps as `tfcovid.train` takes them, beside torchvision's networks under PyTorch.
 
-    python -m benchmarks.training_step --image_size=64 --batch_size=32 --rounds=5
+    python -m benchmarks.training_step --peers=PYTHON
 
-Every variant is built once, then all are timed in turn, round after round, so
-that a busy machine slows them alike. Prints milliseconds a step (median, and
-the spread over rounds) and the ratio to the first row.
+PYTHON is that of an environment with torch and torchvision. Its process answers requests on pipes
+(`benchmarks/torch_peer.py`); ours and its steps are timed in turn, round after round, so that a
+busy machine slows them alike. Ours are what `fit` takes in a phase of a run: step, figures and the
+guard against divergence. PyTorch's are eager in both memory layouts and compiled, under AdamW.
+Both hold one batch in memory; what feeds them is not in the figures.
+
+A ratio is PyTorch's median step over ours within a pair of rounds: above 1 ours is faster. `of the
+limit` is the share of what a bare large product of matrices reaches in the same precision, library
+and run. A pair in which other processes took more than --others of the cores is measured again, at
+most --again times; what they took in those that count is in the last column. On a machine that is
+never quiet --threads=1 --clock=cpu counts the seconds in which a side had a core. --output adds a
+line of JSON for each row to a file; --peers may be left out.
 """
 
-import contextlib
+import json
+import os
+import pathlib
 import time
-from unittest import mock
 
 import keras
 import numpy as np
-import rich.console
 import rich.table
+import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.arithmetic import training_flops
+from benchmarks.pairs import Ratio, median_s, paired_ratio
+from benchmarks.peer_process import PeerError, torch_peer
+from benchmarks.quiet import Others
+from benchmarks.torch_peer import CLOCKS
+from tfcovid.console import open_console, say
 from tfcovid.losses.focal import SoftmaxFocal
-from tfcovid.models import batch_norm
 from tfcovid.models.classifier import build_classifier
-from tfcovid.training.optimizer import build_optimizer
+from tfcovid.training.distribution import Workers
+from tfcovid.training.divergence import StopAtDivergence
+from tfcovid.training.phases import Phase, TrainingPlan, compile_for
+from tfcovid.training.runtime import usable_cores
 
-IMAGE_SIZE = absl_flags.DEFINE_integer("image_size", 64, "Side of the input, pixels.")
-BATCH_SIZE = absl_flags.DEFINE_integer("batch_size", 32, "Images a step.")
-ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each variant is timed.")
-STEPS = absl_flags.DEFINE_integer("steps", 4, "Steps a round.")
-BACKBONE = absl_flags.DEFINE_string("backbone", "resnet50", "The network.")
-
-# Name, precision, fused batch norm, XLA.
-VARIANTS = (
-    ("float32, Keras batch norm", "float32", False, False),
-    ("float32", "float32", True, False),
-    ("bfloat16, Keras batch norm", "mixed_bfloat16", False, False),
-    ("bfloat16", "mixed_bfloat16", True, False),
-    ("bfloat16, XLA", "mixed_bfloat16", True, True),
+PEERS = absl_flags.DEFINE_string("peers", None, "Python of the peers' environment.")
+NETWORKS = absl_flags.DEFINE_list(
+    "networks", ["resnet50", "densenet121", "mobilenet_v2"], "torchvision's names."
 )
+PRECISIONS = absl_flags.DEFINE_list("precisions", ["bfloat16", "float32"], "Of the arithmetic.")
+MODES = absl_flags.DEFINE_list(
+    "modes", ["channels_last", "contiguous", "compile"], "PyTorch's ways; compile: channels_last."
+)
+SIZE = absl_flags.DEFINE_integer("image_size", 224, "Side of the input, pixels.")
+BATCH = absl_flags.DEFINE_integer("batch_size", 16, "Images a step.")
+PAIRS = absl_flags.DEFINE_integer("pairs", 5, "Rounds.")
+STEPS = absl_flags.DEFINE_integer("steps", 10, "Steps a round.")
+PRODUCT = absl_flags.DEFINE_integer("product", 4096, "Side of the bare product's matrices.")
+PAUSE = absl_flags.DEFINE_float("pause_s", 0.5, "Between turns: idle threads spin for a while.")
+OTHERS = absl_flags.DEFINE_float("others", 0.1, "Share of the cores that others may take.")
+AGAIN = absl_flags.DEFINE_integer("again", 5, "Pairs that may be measured again.")
+QUICK = absl_flags.DEFINE_bool("quick", False, "64 px, batch 2, 2 pairs of 2 steps: it runs.")
+THREADS = absl_flags.DEFINE_integer("threads", None, "Of each side; as many as cores if not given.")
+CLOCK = absl_flags.DEFINE_enum("clock", "wall", list(CLOCKS), "cpu: for --threads=1.")
+OUTPUT = absl_flags.DEFINE_string("output", None, "A file of JSON lines that rows are added to.")
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+SMALL = {"image_size": 64, "batch_size": 2, "pairs": 2, "steps": 2, "product": 512}
+CHANNELS, CLASSES = 3, 3
+WARM_UP = 3
 
 
-def build(precision, fused, jit_compile):
-    """Returns a compiled classifier; without `fused` its batch norm is computed by Keras."""
-    keras.mixed_precision.set_dtype_policy(precision)
-    never = mock.patch.object(batch_norm.BatchNormalization, "_can_fuse", lambda *_: False)
-    with contextlib.nullcontext() if fused else never:
-        model = build_classifier(
-            backbone=BACKBONE.value, num_outputs=3, image_size=IMAGE_SIZE.value, channels=1
+def threads():
+    """Returns how many threads each side computes with."""
+    return THREADS.value or usable_cores()
+
+
+def clock():
+    """Returns seconds, by the clock that was asked for."""
+    return CLOCKS[CLOCK.value]()
+
+
+class StepTimes(keras.callbacks.Callback):
+    """Seconds from the end of one step to the end of the next, other callbacks included."""
+
+    def __init__(self):
+        super().__init__()
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ends.append(clock())
+
+    def seconds(self):
+        return np.diff(self.ends).tolist()
+
+
+class Ours:
+    """A classifier as a run trains it."""
+
+    def __init__(self, network, precision):
+        keras.utils.set_random_seed(0)
+        keras.config.set_dtype_policy(POLICIES[precision])
+        self.model = build_classifier(
+            backbone=network, num_outputs=CLASSES, image_size=SIZE.value, channels=CHANNELS
         )
-        model.compile(
-            build_optimizer(
-                learning_rate=1e-3,
-                weight_decay=0.05,
-                total_steps=10_000,
-                warmup_steps=10,
-                precision=precision,
-                initial_loss_scale=1.0,
-            ),
+        keras.config.set_dtype_policy("float32")
+        phase = Phase("1_training", "training", 1000, 0, 1e-3, train_backbone=True)
+        plan = TrainingPlan(
             loss=SoftmaxFocal(gamma=2.0, sparse=True),
-            jit_compile=jit_compile,
+            num_classes=CLASSES,
+            batch_size=BATCH.value,
+            steps_per_epoch=100,
+            weight_decay=0.05,
+            warmup_epochs=1,
+            patience=0,
+            precision=POLICIES[precision],
+            initial_loss_scale=1.0,
+            jit_compile=False,
         )
-        images, labels = batch()
-        for _ in range(2):  # trace, compile, warm up
-            model.train_on_batch(images, labels)
-    keras.mixed_precision.set_dtype_policy("float32")
-    return model
+        compile_for(self.model, phase, plan, Workers())
+        rng = np.random.default_rng(0)
+        shape = (BATCH.value, SIZE.value, SIZE.value, CHANNELS)
+        batch = (
+            tf.constant(rng.normal(size=shape).astype(np.float32)),
+            tf.constant(rng.integers(0, CLASSES, BATCH.value).astype(np.int32)),
+            tf.ones(BATCH.value),
+        )
+        self.stream = tf.data.Dataset.from_tensors(batch).repeat()
+        self.watch = StopAtDivergence(phase.name, first_epoch=0)
+
+    def steps(self, count):
+        times = StepTimes()
+        self.model.fit(
+            self.stream,
+            steps_per_epoch=count + 1,
+            epochs=1,
+            verbose=0,
+            shuffle=False,
+            callbacks=[self.watch, times],
+        )
+        return times.seconds()
 
 
-def batch():
-    rng = np.random.default_rng(0)
-    size = IMAGE_SIZE.value
-    images = rng.normal(size=(BATCH_SIZE.value, size, size, 1)).astype(np.float32)
-    return images, rng.integers(0, 3, BATCH_SIZE.value)
+def product_s(precision, count=5):
+    """Returns the seconds of a bare product of two square matrices in TensorFlow."""
+    size = PRODUCT.value
+    a, b = (tf.cast(tf.random.normal((size, size)), precision) for _ in range(2))
+    multiply = tf.function(tf.matmul)
+    multiply(a, b)
+    seconds = []
+    for _ in range(count):
+        start = clock()
+        multiply(a, b).numpy()
+        seconds.append(clock() - start)
+    return min(seconds)
 
 
-def step_ms(model):
-    images, labels = batch()
-    start = time.perf_counter()
-    for _ in range(STEPS.value):
-        model.train_on_batch(images, labels)
-    return (time.perf_counter() - start) / STEPS.value * 1000
+def limits(precision, peer):
+    """Returns what a bare product reaches in GFLOP/s, by library."""
+    flops = 2 * PRODUCT.value**3 / 1e9
+    found = {"TensorFlow": flops / product_s(precision)}
+    if peer is not None:
+        time.sleep(PAUSE.value)
+        seconds = peer.ask("matmul", size=PRODUCT.value, precision=precision, count=5)
+        found["PyTorch"] = flops / min(seconds)
+    return found
 
 
-def main(_):
-    models = {name: build(*settings) for name, *settings in VARIANTS}
-    times = {name: [] for name in models}
-    for _ in range(ROUNDS.value):
-        for name, model in models.items():
-            times[name].append(step_ms(model))
-    base = np.median(times[VARIANTS[0][0]])
-    table = rich.table.Table(
-        title=f"{BACKBONE.value}, {IMAGE_SIZE.value} px, batch {BATCH_SIZE.value}"
+def prepare(network, precision, mode, peer):
+    """Makes the peer's network, and warms it up."""
+    peer.ask(
+        "train",
+        network=network,
+        size=SIZE.value,
+        batch=BATCH.value,
+        channels=CHANNELS,
+        mode="compile" if mode == "compile" else "eager",
+        channels_last=mode != "contiguous",
+        precision=precision,
     )
-    for column in ("variant", "ms a step", "spread", "images/s", "times the first"):
-        table.add_column(column, justify="left" if column == "variant" else "right")
-    for name, values in times.items():
-        median = np.median(values)
-        table.add_row(
-            name,
-            f"{median:.0f}",
-            f"{min(values):.0f}-{max(values):.0f}",
-            f"{1000 * BATCH_SIZE.value / median:.1f}",
-            f"{base / median:.2f}",
-        )
-    rich.console.Console(width=100).print(table)
+    peer.ask("steps", count=WARM_UP)
+
+
+def turns(peer, ours):
+    """Returns seconds of each step, ours and theirs, a sequence a round, and the others' shares."""
+    own, theirs, shares = [], [], []
+    others = Others([os.getpid()] if peer is None else [os.getpid(), peer.pid])
+    again = AGAIN.value
+    while len(own) < PAIRS.value:
+        time.sleep(PAUSE.value)
+        others.begin()
+        ours_s = ours.steps(STEPS.value)
+        theirs_s = []
+        if peer is not None:
+            time.sleep(PAUSE.value)
+            theirs_s = peer.ask("steps", count=STEPS.value)
+        share = others.share()
+        if share > OTHERS.value and again:
+            again -= 1
+            continue
+        own.append(ours_s)
+        theirs.append(theirs_s)
+        shares.append(share)
+    return own, theirs, shares
+
+
+def compare(network, precision, reached, peer):
+    """Yields a row for each way of PyTorch's."""
+    ours = Ours(network, precision)
+    ours.steps(WARM_UP)
+    gflop = training_flops(ours.model) * BATCH.value / 1e9
+    for mode in MODES.value if peer is not None else ["none"]:
+        row = {"network": network, "precision": precision, "mode": mode, "gflop": gflop}
+        try:
+            if peer is not None:
+                prepare(network, precision, mode, peer)
+            own, theirs, shares = turns(peer, ours)
+        except PeerError as error:
+            yield {**row, "error": str(error)}
+            continue
+        row["ours_s"], row["others"] = median_s(own), float(np.median(shares))
+        row["ours_of_limit"] = gflop / row["ours_s"] / reached["TensorFlow"]
+        if peer is not None:
+            row["theirs_s"] = median_s(theirs)
+            row["theirs_of_limit"] = gflop / row["theirs_s"] / reached["PyTorch"]
+            ratio = paired_ratio(own, theirs)
+            row["ratio"], row["low"], row["high"] = ratio.median, ratio.low, ratio.high
+            peer.ask("forget")
+        yield row
+    keras.backend.clear_session()
+
+
+def words(row):
+    """Returns the cells of a row."""
+    cells = [row["network"], row["precision"], row["mode"]]
+    if "error" in row:
+        return [*cells, row["error"], "", "", "", "", ""]
+    cells += [f"{BATCH.value / row['ours_s']:.1f}", f"{row['ours_of_limit']:.0%}"]
+    if "theirs_s" not in row:
+        return [*cells, "", "", "", f"{row['others']:.0%}"]
+    return [
+        *cells,
+        f"{BATCH.value / row['theirs_s']:.1f}",
+        f"{row['theirs_of_limit']:.0%}",
+        str(Ratio(row["ratio"], row["low"], row["high"])),
+        f"{row['others']:.0%}",
+    ]
+
+
+def measure(console, peer):
+    """Prints the table row by row, and whole."""
+    table = rich.table.Table(
+        *("network", "precision", "PyTorch", "ours, images/s", "of the limit"),
+        *("PyTorch, images/s", "of the limit", "ratio (pairs)", "others"),
+        title=f"{SIZE.value} px, batch {BATCH.value}, {threads()} threads, {CLOCK.value} clock",
+    )
+    if peer is not None:
+        say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
+    for precision in PRECISIONS.value:
+        reached = limits(precision, peer)
+        shown = ", ".join(f"{library} {rate:.0f}" for library, rate in reached.items())
+        say(console, f"bare {precision} product of {PRODUCT.value}: GFLOP/s {shown}")
+        for network in NETWORKS.value:
+            for row in compare(network, precision, reached, peer):
+                say(console, "  ".join(words(row)))
+                table.add_row(*words(row))
+                if OUTPUT.value:
+                    with pathlib.Path(OUTPUT.value).open("a") as file:
+                        file.write(json.dumps({**row, "limits": reached}) + "\n")
+    console.print(table)
+
+
+def main(_: list[str]) -> None:
+    """Measures with the peer, or alone."""
+    if QUICK.value:
+        for name, value in SMALL.items():
+            setattr(absl_flags.FLAGS, name, value)
+    if THREADS.value is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(THREADS.value)
+        tf.config.threading.set_inter_op_parallelism_threads(THREADS.value)
+    console = open_console()
+    if PEERS.value is None:
+        measure(console, None)
+        return
+    with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
+        measure(console, peer)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,12 @@ ENTRY_MODULES = {*ENTRIES[:-1], "tfcovid.entry", f"{CONVERSION}.__main__"}
 BACKEND_FREE = ("tfcovid.models", "tfcovid.losses", "tfcovid.metrics", "tfcovid.controls")
 BACKEND_FREE_PACKAGES = {"keras", "numpy", "sklearn", "scipy", "h5py"}
 
-# What one module may import all the same, inside functions: the fused operation, and an extra.
-INSIDE_FUNCTIONS = {"batch_norm.py": {"tensorflow"}, "vit.py": {"keras_hub"}}
+# What one module may import all the same, inside functions: single operations, and an extra.
+INSIDE_FUNCTIONS = {
+    "batch_norm.py": {"tensorflow"},
+    "depthwise.py": {"tensorflow"},
+    "vit.py": {"keras_hub"},
+}
 
 SHAPELESS_NAMES = {"utils", "util", "common", "helpers", "misc"}
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from tfcovid.models.batch_norm import BatchNormalization
+from tfcovid.models.depthwise import DepthwiseConv2D
 
 HEAT_LAYER = "heat_map_here"
 _STATISTICS = {"train": "batch", "frozen": "stored"}
@@ -100,7 +101,7 @@ def depthwise_convolution(x, *, strides=1, name):
     padding = "same"
     if strides > 1:
         x, padding = pad(x, 1, name=name), "valid"
-    return keras.layers.DepthwiseConv2D(
+    return DepthwiseConv2D(
         3,
         strides=strides,
         padding=padding,

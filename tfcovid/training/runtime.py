@@ -59,7 +59,7 @@ def configure(*, seed: int, precision: str) -> Runtime:
         precision=chosen,
         reason=reason,
         devices=describe_devices(gpus),
-        # XLA makes a step slower on a CPU: benchmarks/training_step.py, docs/results.md.
+        # XLA makes a step slower on a CPU: benchmarks/step_variants.py, docs/results.md.
         jit_compile=bool(gpus),
     )
 
