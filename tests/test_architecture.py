@@ -43,6 +43,7 @@ ENTRIES = (
     "tfcovid.compare",
     "tfcovid.steps",
     "tfcovid.serve",
+    "tfcovid.feed",
     "tfcovid.export",
     CONVERSION,
 )
