@@ -100,7 +100,7 @@ class RecordsInPlace:
         Returns:
           uint8 [batch, image_size, image_size, 1], of the full view.
         """
-        indices = tf.convert_to_tensor(indices, tf.int64)
+        indices = tf.cast(indices, tf.int64)
         size = self._index.image_size
         squares = tf.cond(
             tf.size(indices) > 0,
