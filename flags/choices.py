@@ -114,6 +114,7 @@ class Cache(enum.StrEnum):
     AUTO = enum.auto()
     MEMORY = enum.auto()
     DISK = enum.auto()
+    RECORDS = enum.auto()
     NONE = enum.auto()
 
 

@@ -100,8 +100,10 @@ CACHE = absl_flags.DEFINE_enum_class(
     "cache",
     _DEFAULTS.cache,
     choices.Cache,
-    "Where decoded images are kept; auto takes memory when --cache_budget_mib holds them "
-    "and disk otherwise.",
+    "Where decoded images are kept: in memory, in a copy on disk, in the records of "
+    "tfcovid.prepare, which are read in place (records), or nowhere, so that each use decodes its "
+    "file again (none). auto takes memory when --cache_budget_mib holds them, else records where "
+    "the data are records, else disk.",
 )
 CACHE_BUDGET_MIB = absl_flags.DEFINE_integer(
     "cache_budget_mib", _DEFAULTS.cache_budget_mib, "Memory for --cache=auto, MiB."

@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 
 from flags import data_flags
 from flags.interval import Interval
+from flags.port_flags import PORT, SERVE_PORT
 from flags.predict_flags import MODEL
 from flags.unread_flags import refuse_unread
 
@@ -35,9 +36,6 @@ ALLOWED_HOSTS = absl_flags.DEFINE_list(
     "Names that requests may ask for in their Host header, beside localhost, --host and loopback "
     "addresses, such as that of a proxy that passes its own on; * allows any. At a loopback "
     "address all others are refused with 400; at another one nothing is, unless names are given.",
-)
-PORT = absl_flags.DEFINE_integer(
-    "port", 8501, "The port; 0 takes a free one and prints it.", lower_bound=0, upper_bound=65535
 )
 MAX_BATCH_SIZE = absl_flags.DEFINE_integer(
     "max_batch_size", 16, "Images of one call of the model at most.", lower_bound=1
@@ -149,7 +147,7 @@ def asked(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> Asked:
         model_name=values["model_name"],
         host=values["host"],
         allowed_hosts=tuple(values["allowed_hosts"]),
-        port=values["port"],
+        port=SERVE_PORT if values["port"] is None else values["port"],
         max_batch_size=values["max_batch_size"],
         batch_timeout_s=values["batch_timeout_ms"] / 1000,
         max_body_bytes=values["max_body_mib"] * 2**20,

@@ -48,6 +48,7 @@ ENTRIES = (
     "tfcovid.compare",
     "tfcovid.steps",
     "tfcovid.serve",
+    "tfcovid.feed",
     "tfcovid.export",
     CONVERSION,
 )

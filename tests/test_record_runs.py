@@ -51,6 +51,19 @@ def test_manifest_figures_and_weights_are_bit_equal(runs):
         np.testing.assert_array_equal(mine.numpy(), other.numpy(), err_msg=mine.path)
 
 
+def test_a_run_that_reads_records_in_place_is_bit_equal(runs, tmp_path):
+    arguments = (f"--data_dir={runs / 'records'}", f"--workdir={tmp_path / 'run'}", *SMALL)
+    shown = train_here(*arguments, "--view=lungs_only", "--move_share=1", "--cache_budget_mib=0")
+    assert "cache: records, read in place in" in shown
+    for name in ("manifest.csv", "history.csv", "predictions.csv", "decision.json", "metrics.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (runs / "files-run" / name).read_bytes()
+
+
+def test_image_files_are_not_read_as_records(runs, tmp_path):
+    with pytest.raises(ValueError, match="--cache=records reads in place what"):
+        train_here(f"--data_dir={runs / 'files'}", *SMALL, "--cache=records")
+
+
 def test_a_run_on_records_is_scored_again_without_the_image_files(runs):
     again = evaluate_here(runs / "records-run")
     first = json.loads((runs / "records-run" / "metrics.json").read_text())

@@ -15,9 +15,10 @@ from tfcovid.data.image_store import ImageStore
 from tfcovid.data.lung_masks import LungMasks
 from tfcovid.data.manifest import Manifest, build_manifest, check_classes, source_notes
 from tfcovid.data.preprocess import Preprocessing
+from tfcovid.data.records_in_place import RecordsInPlace
 from tfcovid.data.sources.reading import BROKEN, TEXT, Category, Reading, aside
 from tfcovid.data.splitter import why_no_split
-from tfcovid.data.squares import squares_of
+from tfcovid.data.squares import records_of, squares_of
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.data.uncropped import uncropped_by_class, uncropped_notes
 
@@ -79,6 +80,7 @@ def load_dataset(
     lung_masks: pathlib.Path | None = None,
     copies: str = "content",
     keep_laterals: bool = False,
+    share: tuple[int, int] = (0, 1),
     scan_progress: Progress | None = None,
     decode_progress: Progress | None = None,
     copies_progress: Progress | None = None,
@@ -93,7 +95,7 @@ def load_dataset(
       task_labels: the task.
       assign_split: fills `split` (and `fold`) of a manifest, see `splitter`.
       preprocessing: decodes and resizes.
-      cache: 'auto', 'memory', 'disk' or 'none', see ImageStore.
+      cache: 'auto', 'memory', 'disk', 'records' or 'none', see ImageStore.
       cache_budget_mib: memory the cache may take, MiB.
       cache_dir: where a disk cache goes.
       on_bad_image: 'fail' or 'set_aside', for files that are no readable image.
@@ -104,6 +106,7 @@ def load_dataset(
       lung_masks: folder of masks that the view paints around; None takes the fixed box.
       copies: 'content' finds copies in another size, codec or crop, 'bytes' equal files only.
       keep_laterals: whether images known to be lateral views stay.
+      share: (number, count) of the processes that verify records read in place together.
       scan_progress: called while headers are read.
       decode_progress: called while images are decoded.
       copies_progress: called while copies are looked for.
@@ -126,6 +129,7 @@ def load_dataset(
     )
     paths = manifest.frame["path"].tolist()
     masks = lung_masks and LungMasks(lung_masks, root=reading.root, image_paths=paths)
+    records = None if reading.facts is None else records_of(reading, preprocessing)
     images, failures = ImageStore.load(
         [reading.root / path for path in paths],
         preprocessing,
@@ -139,8 +143,12 @@ def load_dataset(
             masks=masks or None,
             num_parallel_calls=num_parallel_calls,
             max_pixels=max_pixels,
+            records=records,
         ),
         progress=decode_progress,
+        records=RecordsInPlace(records.index, paths) if records and not masks else None,
+        share=share,
+        thumbnails_wanted=copies == "content",
     )
     if failures:
         manifest = without_undecoded(manifest, failures, reading.root, on_bad_image)

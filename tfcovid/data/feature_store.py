@@ -9,7 +9,14 @@ class FeatureStore:
 
     Args:
       features: float32 [n, num_features].
+
+    Attributes:
+      choice: one line for the user: where they are.
+      holds_no_pixels: False: a stream of them is made where they are.
     """
+
+    choice = "features in memory"
+    holds_no_pixels = False
 
     def __init__(self, features: np.ndarray):
         # Host memory: the pipeline runs there, and on a GPU machine a tensor would go to the GPU.

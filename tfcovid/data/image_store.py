@@ -5,6 +5,7 @@ training starts. That pass also finds every file that does not decode, so that
 none of them comes as a surprise in the middle of an epoch.
 """
 
+import contextlib
 import copy
 import math
 import os
@@ -20,8 +21,9 @@ import tensorflow as tf
 from tfcovid.data.copies.fingerprint import THUMBNAIL_PX
 from tfcovid.data.decode_files import Outcome, decode_files, is_dicom_file
 from tfcovid.data.preprocess import Preprocessing, apply_view
+from tfcovid.data.records_in_place import RecordsInPlace
 
-CACHES = ("auto", "memory", "disk", "none")
+CACHES = ("auto", "memory", "disk", "records", "none")
 _MIB = 2**20
 
 
@@ -29,7 +31,7 @@ class ImageStore:
     """The images of a data set, by their place in the list they were loaded from.
 
     Attributes:
-      cache: where the images are: 'memory', 'disk' or 'none'.
+      cache: where the images are: 'memory', 'disk', 'records' or 'none'.
       choice: one line for the user: where the images are kept and why.
       image_size: side of the squares in pixels.
       failed: which files did not decode, bool [n]; the caller leaves them out.
@@ -49,6 +51,7 @@ class ImageStore:
         failed: np.ndarray,
         uncropped: np.ndarray,
         thumbnails: np.ndarray,
+        records: RecordsInPlace | None = None,
     ):
         self.cache = cache
         self.choice = choice
@@ -59,6 +62,7 @@ class ImageStore:
         self._paths = list(paths)
         self._preprocessing = preprocessing
         self._pixels = pixels
+        self._records = records
         self._view = "full"
 
     @classmethod
@@ -73,6 +77,9 @@ class ImageStore:
         outcomes: Iterator[Outcome] | None = None,
         num_parallel_calls: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        records: RecordsInPlace | None = None,
+        share: tuple[int, int] = (0, 1),
+        thumbnails_wanted: bool = True,
     ) -> tuple["ImageStore", dict[int, str]]:
         """Decodes every file once and returns the store and what did not decode.
 
@@ -80,20 +87,24 @@ class ImageStore:
           paths: image files.
           preprocessing: makes the squares; its view is applied before they are kept.
           cache: 'memory', 'disk' (a file in `folder`, nameless once filled), 'none' (decode
-            again at each use), or 'auto': memory if the squares fit the budget, else
-            disk. The images are the same in all of them.
+            again at each use), 'records' (read in place at each use), or 'auto': memory if the
+            squares fit the budget, else records where there are some, else disk. The images
+            are the same in all of them.
           budget_mib: what 'auto' may keep in memory, in MiB.
           folder: where the disk cache lies; needed by 'disk', and by 'auto' over the budget.
           outcomes: of each path what `decode_files` would give, where that is had in another way.
           num_parallel_calls: files decoded at a time; None lets tf.data choose.
           progress: called with (files done, files in all) after each file.
+          records: of the paths, where they may be read in place.
+          share: see `RecordsInPlace.outcomes`, like thumbnails_wanted; for 'records' only.
+          thumbnails_wanted: whether copies are looked for in them.
 
         Returns:
           The store, and the reason for each index that failed.
 
         Raises:
-          ValueError: if there is no path, cache is unknown, or the disk cache has no folder or
-            too little room.
+          ValueError: if there is no path, cache is unknown, there are no records to read in place,
+            or the disk cache has no folder or too little room.
         """
         names = [os.fspath(path) for path in paths]
         if not names:
@@ -103,7 +114,9 @@ class ImageStore:
                 "--cache=none decodes in TensorFlow's own stream, which reads no DICOM files: "
                 "choose auto, memory or disk."
             )
-        cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder)
+        cache, choice = _choose_cache(cache, len(names), preprocessing, budget_mib, folder, records)
+        if cache == "records" and records is not None:
+            outcomes = records.outcomes(share=share, thumbnails=thumbnails_wanted)
         failures: dict[int, str] = {}
         thumbnails = np.zeros((len(names), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
         uncropped = np.zeros(len(names), bool)
@@ -123,7 +136,7 @@ class ImageStore:
                     progress(index + 1, len(names))
 
         shape = (len(names), preprocessing.image_size, preprocessing.image_size, 1)
-        if cache == "none":
+        if cache in ("none", "records"):
             fill(None)
             pixels = None
         elif cache == "memory":
@@ -141,11 +154,17 @@ class ImageStore:
             failed=failed,
             uncropped=uncropped,
             thumbnails=thumbnails,
+            records=records if cache == "records" else None,
         )
         return store, failures
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    @property
+    def holds_no_pixels(self) -> bool:
+        """Whether a stream of the images is made of paths alone, so that another process has it."""
+        return self._pixels is None
 
     def check_indices(self, indices: np.ndarray) -> None:
         """Raises ValueError if an index is out of range or stands for a file that failed."""
@@ -179,7 +198,13 @@ class ImageStore:
         painted._view = view
         return painted
 
+    def in_use(self) -> contextlib.AbstractContextManager[None]:
+        """Has what goes wrong while images are read again be one line where it is known."""
+        return contextlib.nullcontext() if self._records is None else self._records.in_use()
+
     def _fetch(self, indices):
+        if self._records is not None:
+            return apply_view(self._records.fetch(indices), self._preprocessing.view)
         if self._pixels is None:
             paths = tf.gather(tf.constant(self._paths), indices)
             square = tf.TensorSpec((self.image_size, self.image_size, 1), tf.uint8)
@@ -191,7 +216,7 @@ class ImageStore:
         return tf.gather(self._pixels, indices)
 
 
-def _choose_cache(cache, num_images, preprocessing, budget_mib, folder) -> tuple[str, str]:
+def _choose_cache(cache, num_images, preprocessing, budget_mib, folder, records) -> tuple[str, str]:
     """Returns where to keep the images and one line that says so and why."""
     if cache not in CACHES:
         raise ValueError(f"cache must be one of {', '.join(CACHES)}. Received: {cache!r}.")
@@ -204,12 +229,19 @@ def _choose_cache(cache, num_images, preprocessing, budget_mib, folder) -> tuple
         return cache, f"cache: memory, as asked ({what})"
     if cache == "auto" and size_mib <= budget_mib:
         return "memory", f"cache: memory ({what}, within {budget})"
+    if cache == "records" and records is None:
+        raise ValueError(
+            "--cache=records reads in place what tfcovid.prepare made, without --lung_masks: name "
+            "a folder of records, or choose auto, memory or disk"
+        )
+    why = f"over {budget}" if cache == "auto" else "as asked"
+    if records is not None and cache != "disk":
+        return "records", f"cache: records, read in place in {records.folder} ({what}, {why})"
     if folder is None:
         raise ValueError(
             f"The disk cache needs a folder ({what}; {budget}): name one, or choose "
             "cache='memory' or 'none'."
         )
-    why = "as asked" if cache == "disk" else f"over {budget}"
     return "disk", f"cache: disk, in {os.fspath(folder)} ({what}, {why})"
 
 

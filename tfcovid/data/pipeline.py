@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcovid.data.augment import Augmentation, augment
 from tfcovid.data.feature_store import FeatureStore
+from tfcovid.data.feeds import dealt
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 
@@ -78,6 +79,7 @@ def training_dataset(
     num_parallel_calls: int | None = None,
     replicas: int = 1,
     own: Sequence[int] = (0,),
+    feeds: Sequence[str] = (),
 ) -> tf.data.Dataset:
     """Returns the endless stream of training batches, epoch after epoch.
 
@@ -102,6 +104,8 @@ def training_dataset(
         tf.data choose.
       replicas: that share each batch.
       own: numbers of those whose parts are wanted, in 0..replicas - 1.
+      feeds: HOST:PORT of `tfcovid.feed` processes that make the batches in turn, which changes
+        the speed only; none makes them here.
 
     Returns:
       Dataset of (input float32 [batch, size, size, channels], label int32 [batch] or
@@ -145,18 +149,16 @@ def training_dataset(
         inputs = images if preprocessing is None else preprocessing.stream_input(images)
         return inputs, tf.gather(labels, positions), tf.gather(weights, positions)
 
+    def made(batches):
+        calls = num_parallel_calls or tf.data.AUTOTUNE
+        return batches.map(make_batch, num_parallel_calls=calls, deterministic=True)
+
+    if feeds and not store.holds_no_pixels:
+        raise ValueError(f"feeds: expected images read at each use. Received: {store.choice}.")
     # No Python function in the stream: one that runs ahead in a thread of tf.data would hang
     # the interpreter when it ends.
-    return (
-        tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
-        .flat_map(batches_of_epoch)
-        .map(
-            make_batch,
-            num_parallel_calls=num_parallel_calls or tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .prefetch(_PREFETCH_BATCHES)
-    )
+    epochs = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max)
+    return dealt(epochs.flat_map(batches_of_epoch), made, feeds).prefetch(_PREFETCH_BATCHES)
 
 
 def evaluation_dataset(

@@ -98,6 +98,22 @@ def verify_shard(path: pathlib.Path, sha256: str) -> None:
         )
 
 
+def check_size(path: pathlib.Path, shard: ShardFile, kind: np.dtype) -> None:
+    """Raises ValueError, one line, if a shard is not as long as its records are.
+
+    Args:
+      path: the shard.
+      shard: what the index says of it.
+      kind: of a record, see `record_type`.
+    """
+    size = path.stat().st_size
+    if size != shard.images * kind.itemsize:
+        raise ValueError(
+            f"{path}: expected {shard.images} records of {kind.itemsize} bytes. "
+            f"Received: {size} bytes; run tfcovid.prepare again."
+        )
+
+
 class _Shards:
     """The squares of an index; a shard is verified when the first of its squares is asked for."""
 
@@ -124,11 +140,7 @@ class _Shards:
             path = self._index.folder / shard.file
             verify_shard(path, shard.sha256)
             kind = record_type(self._index.image_size)
-            if path.stat().st_size != shard.images * kind.itemsize:
-                raise ValueError(
-                    f"{path}: expected {shard.images} records of {kind.itemsize} bytes. "
-                    f"Received: {path.stat().st_size} bytes; run tfcovid.prepare again."
-                )
+            check_size(path, shard, kind)
             # Mapped, not read: the pages go again when memory is wanted.
             self._open[number] = np.memmap(path, kind, mode="r", shape=(shard.images,))
         return self._open[number]

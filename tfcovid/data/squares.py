@@ -25,6 +25,7 @@ def squares_of(
     masks: LungMasks | None = None,
     num_parallel_calls: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    records: RecordSquares | None = None,
 ) -> Iterator[Outcome]:
     """Returns, in order, the square and the thumbnail of each image, or why there are none.
 
@@ -37,6 +38,7 @@ def squares_of(
       masks: what the view paints around, in place of the fixed box.
       num_parallel_calls: files decoded at a time; None or 0 lets tf.data choose.
       max_pixels: the largest width × height × frames of a DICOM file.
+      records: what `records_of` gave of the reading, if it was asked before.
 
     Returns:
       Of each image (uint8 [image_size, image_size, 1] with the view applied, uint8 [96, 96] of the
@@ -52,20 +54,34 @@ def squares_of(
         full = dataclasses.replace(preprocessing, view="full")
         squares = decode_files(files, full, num_parallel_calls, max_pixels=max_pixels)
     else:
-        if preprocessing.chain != "plain":
-            raise ValueError(
-                f"--preprocessing={preprocessing.chain}: the records in {reading.root} hold whole "
-                "images made small, which it would cut otherwise than their files; name the folder "
-                "of the image files"
-            )
-        records = RecordSquares(reading.root)
-        if records.image_size != preprocessing.image_size:
-            raise ValueError(
-                f"--image_size={preprocessing.image_size}: the records in {reading.root} are of "
-                f"{records.image_size} px; ask for that, or prepare others"
-            )
+        records = records or records_of(reading, preprocessing)
         squares = records(paths)
     return _painted(squares, paths, preprocessing, masks)
+
+
+def records_of(reading: Reading, preprocessing: Preprocessing) -> RecordSquares:
+    """Returns the records that a reading is of.
+
+    Args:
+      reading: of a folder of records.
+      preprocessing: what the squares are wanted for.
+
+    Raises:
+      ValueError: if they are of another image size, or asked for another chain.
+    """
+    if preprocessing.chain != "plain":
+        raise ValueError(
+            f"--preprocessing={preprocessing.chain}: the records in {reading.root} hold whole "
+            "images made small, which it would cut otherwise than their files; name the folder "
+            "of the image files"
+        )
+    records = RecordSquares(reading.root)
+    if records.image_size != preprocessing.image_size:
+        raise ValueError(
+            f"--image_size={preprocessing.image_size}: the records in {reading.root} are of "
+            f"{records.image_size} px; ask for that, or prepare others"
+        )
+    return records
 
 
 def _painted(

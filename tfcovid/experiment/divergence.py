@@ -3,7 +3,7 @@
 import pathlib
 
 from tfcovid.experiment.classifiers.asked import Asked
-from tfcovid.experiment.inputs import images_of_batch
+from tfcovid.experiment.streams import images_of_batch
 from tfcovid.training import run_record
 from tfcovid.training.checkpointing import BestModel
 from tfcovid.training.divergence import DivergedError

@@ -12,7 +12,8 @@ from tfcovid.data.feature_store import FeatureStore
 from tfcovid.data.pipeline import evaluation_dataset, training_dataset
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.heads import head_of
-from tfcovid.experiment.inputs import EVALUATION_BATCH, split_dataset
+from tfcovid.experiment.inputs import EVALUATION_BATCH
+from tfcovid.experiment.streams import split_dataset
 from tfcovid.models.features import feature_model
 from tfcovid.training.head_on_features import head_on_features
 from tfcovid.training.phases import Material

@@ -18,8 +18,9 @@ from tfcovid.data.pipeline import steps_per_epoch
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.divergence import told
 from tfcovid.experiment.features_once import on_features
+from tfcovid.experiment.feeding import watched
 from tfcovid.experiment.heads import head_of
-from tfcovid.experiment.inputs import augmented_sample, split_dataset, training_stream
+from tfcovid.experiment.streams import augmented_sample, split_dataset, training_stream
 from tfcovid.report.plots import confusion_matrix_figure, figure_to_rgb
 from tfcovid.training import run_record
 from tfcovid.training.callbacks import merge_histories
@@ -66,7 +67,7 @@ def train(
     if kept is not None:
         say(console, f"going on from a snapshot: {kept.in_words()}")
     try:
-        with termination.deferred() as stop_is_asked:
+        with watched(asked.feeds), termination.deferred() as stop_is_asked:
             keeper = Keeper(
                 snapshots,
                 steps=plan.steps_per_epoch,
@@ -160,7 +161,9 @@ def training_material(
         return figure_to_rgb(confusion_matrix_figure(matrix, dataset.classes, "validation"))
 
     return Material(
-        stream=functools.partial(training_stream, config, dataset, preprocessing, workers=workers),
+        stream=functools.partial(
+            training_stream, config, dataset, preprocessing, workers=workers, feeds=asked.feeds
+        ),
         validation=split_dataset(dataset, "validation", preprocessing, workers=workers),
         board_folder=folder.tensorboard,
         augmented=augmented_sample(config, dataset),
@@ -182,10 +185,14 @@ def material_of(
         return material
     model.get_layer("backbone").trainable = False
     plain = functools.partial(
-        training_stream, without_augmentation(asked.config), asked.dataset, asked.preprocessing
+        training_stream,
+        without_augmentation(asked.config),
+        asked.dataset,
+        asked.preprocessing,
+        workers=asked.workers,
+        feeds=asked.feeds,
     )
-    material = dataclasses.replace(material, stream=functools.partial(plain, workers=asked.workers))
-    return on_features(asked, model, material, console)
+    return on_features(asked, model, dataclasses.replace(material, stream=plain), console)
 
 
 def without_augmentation(config: Config) -> Config:

@@ -3,19 +3,15 @@
 import dataclasses
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 import rich.console
-import tensorflow as tf
 
 from flags import choices
 from flags.config import Config
 from flags.source_config import pairs_of
 from tfcovid.console import counting_bar, say
-from tfcovid.data.augment import Augmentation
 from tfcovid.data.dataset import Dataset, load_dataset
 from tfcovid.data.manifest import Manifest
-from tfcovid.data.pipeline import batch_positions, evaluation_dataset, training_dataset
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.sources.options import SourceOptions
 from tfcovid.data.sources.readers import cache_folder, read_sources
@@ -23,13 +19,11 @@ from tfcovid.data.sources.reading import Reading
 from tfcovid.data.split import SPLITS
 from tfcovid.data.splitter import splitter
 from tfcovid.data.tasks import TaskLabels, task_labels_of
-from tfcovid.experiment.heads import head_of
 from tfcovid.experiment.pretrained import Start
 from tfcovid.training.distribution import Workers
 
 # Random weights expect nothing: gray values go to about -2 … 2, one channel. Chosen.
 SCRATCH_CHANNELS, SCRATCH_MEAN, SCRATCH_STD = 1, 0.5, 0.25
-AUGMENTED_SHOWN = 32
 EVALUATION_BATCH = 64
 
 
@@ -63,8 +57,17 @@ def prepare_data(
     config: Config,
     preprocessing: Preprocessing,
     console: rich.console.Console,
+    *,
+    workers: Workers | None = None,
 ) -> Dataset:
-    """Returns the data set, read, checked, decoded and split, and says what was found."""
+    """Returns the data set, read, checked, decoded and split, and says what was found.
+
+    Args:
+      config: what is asked for.
+      preprocessing: makes the squares.
+      console: for what was found.
+      workers: who verify records together that are read in place.
+    """
     data = config.data
     kinds, reading = read_data_sets(config, console)
     task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
@@ -76,6 +79,7 @@ def prepare_data(
         preprocessing=preprocessing,
         drawn=kinds[0] == "synthetic",
         console=console,
+        workers=workers,
     )
     for note in dataset.notes:
         say(console, f"note: {note}")
@@ -96,6 +100,7 @@ def load_asked_for(
     preprocessing: Preprocessing,
     drawn: bool,
     console: rich.console.Console,
+    workers: Workers | None = None,
 ) -> Dataset:
     """Returns the images of a reading, checked, decoded and split as the flags ask.
 
@@ -108,8 +113,9 @@ def load_asked_for(
       drawn: whether it is the synthetic sample, of which each film is drawn once: there are no
         copies to look for.
       console: for the progress bars.
+      workers: see `prepare_data`.
     """
-    data = config.data
+    data, workers = config.data, workers or Workers()
     with (
         counting_bar(console, "checking files") as scanned,
         counting_bar(console, "decoding images") as decoded,
@@ -129,6 +135,7 @@ def load_asked_for(
             num_parallel_calls=data.num_parallel_calls,
             lung_masks=data.lung_masks,
             copies="bytes" if drawn else data.copies,
+            share=(workers.index, workers.count),
             keep_laterals=config.sources.lateral_views is choices.LateralViews.KEEP,
             scan_progress=scanned,
             decode_progress=decoded,
@@ -210,88 +217,3 @@ def describe_split(dataset: Dataset) -> list[str]:
         ]
         lines.append(f"{split}: {len(part)} images: {', '.join(counts)}")
     return lines
-
-
-def training_stream(
-    config: Config,
-    dataset: Dataset,
-    preprocessing: Preprocessing,
-    epoch: int,
-    batch: int,
-    *,
-    workers: Workers | None = None,
-) -> tf.data.Dataset:
-    """Returns the endless training batches from a batch of an epoch on.
-
-    Args:
-      config: what is asked for.
-      dataset: its training split is shown.
-      preprocessing: the network's input.
-      epoch: of the run, from 0.
-      batch: of the epoch, from 0.
-      workers: who share each batch; this process's parts come.
-    """
-    workers = workers or Workers()
-    rows = dataset.rows("train")
-    example_weights, sampling_weights = head_of(dataset).weights(config, dataset)
-    return training_dataset(
-        dataset.images,
-        dataset.image_index[rows],
-        dataset.labels[rows],
-        preprocessing=preprocessing,
-        augmentation=Augmentation(**dataclasses.asdict(config.augmentation)),
-        batch_size=config.training.batch_size,
-        seed=config.run.seed,
-        start_epoch=epoch,
-        start_batch=batch,
-        num_parallel_calls=config.data.num_parallel_calls,
-        example_weights=example_weights,
-        sampling_weights=sampling_weights,
-        replicas=workers.replicas,
-        own=workers.own,
-    )
-
-
-def images_of_batch(config: Config, dataset: Dataset, epoch: int, batch: int) -> list[str]:
-    """Returns the paths of the images that a batch of `training_stream` shows, in its order."""
-    rows = dataset.rows("train")
-    _, sampling_weights = head_of(dataset).weights(config, dataset)
-    positions = batch_positions(
-        len(rows),
-        batch_size=config.training.batch_size,
-        batch=batch,
-        seed=config.run.seed,
-        epoch=epoch,
-        sampling_weights=sampling_weights,
-    )
-    return dataset.frame["path"].iloc[rows[positions]].tolist()
-
-
-def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:
-    """Returns the first augmented training images as TensorBoard shows them, in 0..255."""
-    size = config.data.image_size
-    plain = Preprocessing(image_size=size, channels=1, low=0.0, high=255.0)
-    images, _, _ = next(iter(training_stream(config, dataset, plain, 0, 0)))
-    return images.numpy()[:AUGMENTED_SHOWN]
-
-
-def split_dataset(
-    dataset: Dataset,
-    split: str,
-    preprocessing: Preprocessing,
-    *,
-    workers: Workers | None = None,
-) -> tf.data.Dataset:
-    """Returns a split's images once, in the manifest's order, unchanged; of several workers, the
-    parts of this one."""
-    workers = workers or Workers()
-    rows = dataset.rows(split)
-    return evaluation_dataset(
-        dataset.images,
-        dataset.image_index[rows],
-        dataset.labels[rows],
-        preprocessing=preprocessing,
-        batch_size=EVALUATION_BATCH,
-        replicas=workers.replicas,
-        own=workers.own,
-    )

@@ -13,6 +13,7 @@ from tfcovid.console import open_console, say
 from tfcovid.data.sources.readers import recognise
 from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.decisions import check_operating_class
+from tfcovid.experiment.feeding import open_feeds
 from tfcovid.experiment.folds import fold_files, run_folds
 from tfcovid.experiment.inputs import choose_preprocessing, prepare_data
 from tfcovid.experiment.kinds import kind_of
@@ -45,7 +46,7 @@ def run(
     Args:
       config: what is asked for.
       keeping: whether a run that is there is gone on with, and how often a training is kept.
-      sharing: what shares the training.
+      sharing: what shares the training, and what makes its batches.
 
     Raises:
       ValueError: for a mistake in the flags or the data.
@@ -57,6 +58,7 @@ def run(
     config = settle(config)
     # Before anything is computed: TensorFlow's collective operations want to be first.
     workers = open_workers(config, sharing, console)
+    feeds = open_feeds(config, sharing, console)
     wanted = config.run.workdir or default_workdir(config)
     begun = keeping.goes_on and is_begun(wanted)
     if begun:
@@ -68,13 +70,21 @@ def run(
     say(console, f"{', '.join(machine.devices)}; {machine.precision}: {machine.reason}")
     start = find_start(config, console)
     preprocessing = choose_preprocessing(config, start)
-    dataset = prepare_data(config, preprocessing, console)
+    dataset = prepare_data(config, preprocessing, console, workers=workers)
     check_operating_class(config, dataset)
 
     asked = Asked(
-        config, dataset, preprocessing, start, machine, keeping, workers, sharing.sync_batch_norm
+        config,
+        dataset,
+        preprocessing,
+        start,
+        machine,
+        keeping,
+        workers,
+        sharing.sync_batch_norm,
+        feeds,
     )
-    with losing_workers(workers):
+    with losing_workers(workers), dataset.images.in_use():
         refuse_others(asked)
         if not workers.is_chief:
             if not workers.any_says(False):  # worker 1 says whether it is finished
@@ -86,7 +96,7 @@ def run(
         refuse_other_images(dataset, folder, split=not config.data.every_fold)
     else:
         folder = claim_folder(wanted, numbered=config.run.workdir is None)
-    with alone_in(folder.path), losing_workers(workers):
+    with alone_in(folder.path), losing_workers(workers), dataset.images.in_use():
         if workers.any_says(folder.finished.is_file()):
             say(console, "finished before: nothing to do")
         else:

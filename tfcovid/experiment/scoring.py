@@ -29,7 +29,7 @@ from tfcovid.experiment.controls.scores import (
 from tfcovid.experiment.decisions import before_and_after, predictive_values
 from tfcovid.experiment.error_analysis import analyse
 from tfcovid.experiment.heat import heat_metrics, heat_notes
-from tfcovid.experiment.inputs import split_dataset
+from tfcovid.experiment.streams import split_dataset
 from tfcovid.metrics.decision import DecisionRule, positive_class
 from tfcovid.metrics.finding_rule import FindingRule
 from tfcovid.metrics.score import few_patient_notes, score

@@ -27,6 +27,7 @@ class Asked:
       keeping: how trainings are kept safe.
       workers: who share the training of a network.
       sync_batch_norm: whether batch normalisation sees the whole batch that they share.
+      feeds: addresses of the processes that make the training batches; none makes them here.
     """
 
     config: Config
@@ -37,6 +38,7 @@ class Asked:
     keeping: Keeping = dataclasses.field(default_factory=Keeping)
     workers: Workers = dataclasses.field(default_factory=Workers)
     sync_batch_norm: bool = True
+    feeds: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

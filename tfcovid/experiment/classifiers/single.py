@@ -16,8 +16,8 @@ from tfcovid.experiment.best_model import load_best_model
 from tfcovid.experiment.classifiers.asked import Asked, Fitted
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.imbalance import stream_weights
-from tfcovid.experiment.inputs import split_dataset
 from tfcovid.experiment.network import build_model, describe_model
+from tfcovid.experiment.streams import split_dataset
 from tfcovid.models.backbones import build_backbone
 from tfcovid.models.boosted_trees import boosted_trees_layer, build_boosted_classifier
 from tfcovid.models.classifier import synchronised
