@@ -17,7 +17,7 @@ import pandas as pd
 from absl import app
 from absl import flags as absl_flags
 
-from flags import choices
+from flags import choices, compare_choices
 from flags.members import members_of
 from flags.preset_files import SYSTEMS_FOLDER, preset_about, preset_values, system_names
 from tfcovid.models.classifier import build_classifier
@@ -73,7 +73,7 @@ def main(_: list[str]) -> None:
     """Keeps new scores and draws the page."""
     if COMPARISONS.value:
         found = pd.concat([pd.read_csv(path) for path in COMPARISONS.value])
-        methods = found[found["training"] == choices.Trained.PRESET.value]
+        methods = found[found["training"] == compare_choices.Trained.PRESET.value]
         methods[COLUMNS].to_csv(SCORES, index=False, float_format="%.4g")
     PAGE.write_text(page(), encoding="utf-8")
     print(PAGE)

@@ -284,18 +284,3 @@ class HeatMap(enum.StrEnum):
     HIRES_CAM = enum.auto()
     GRAD_CAM = enum.auto()
     NONE = enum.auto()
-
-
-class Setting(enum.StrEnum):
-    """Whether a cell of a comparison is trained with the images of further data sets."""
-
-    WITHOUT = enum.auto()
-    WITH = enum.auto()
-
-
-class Trained(enum.StrEnum):
-    """How a cell of a comparison is trained: a linear probe, the whole network, or a preset."""
-
-    PROBE = enum.auto()
-    FINETUNED = enum.auto()
-    PRESET = enum.auto()

@@ -6,7 +6,7 @@ import itertools
 import pathlib
 from collections.abc import Sequence
 
-from flags import choices
+from flags import choices, compare_choices
 from flags.interval import Interval, RangeChecked, within
 from flags.learning_config import WEIGHTS_ENDING
 
@@ -46,7 +46,7 @@ class CompareConfig(RangeChecked):
     imbalances: tuple[choices.Imbalance, ...] = DEFAULT_IMBALANCES
     weights_files: tuple[pathlib.Path, ...] = ()
     presets: tuple[str, ...] = ()
-    settings: tuple[choices.Setting, ...] = (choices.Setting.WITHOUT,)
+    settings: tuple[compare_choices.Setting, ...] = (compare_choices.Setting.WITHOUT,)
     seeds: int = within(Interval(1, 100), DEFAULT_SEEDS)
     finetune: tuple[str, ...] = ()
     finetune_seeds: int = within(Interval(1, 100), DEFAULT_FINETUNE_SEEDS)

@@ -12,6 +12,7 @@ from absl import flags as absl_flags
 from flags import (
     augmentation_flags,
     choices,
+    compare_choices,
     compare_config,
     data_flags,
     loss_flags,
@@ -201,14 +202,14 @@ def comparison_from_flags(
         not lie where it is said to. One line that names the flag.
     """
     extra = bool(asked.sources.extra_data_dir)
-    settings = _chosen(flag_values, SETTINGS.name, choices.Setting)
+    settings = _chosen(flag_values, SETTINGS.name, compare_choices.Setting)
     if flag_values[SETTINGS.name].value is None:
-        settings = tuple(choices.Setting) if extra else (choices.Setting.WITHOUT,)
-    if choices.Setting.WITH in settings and not extra:
+        settings = tuple(compare_choices.Setting) if extra else (compare_choices.Setting.WITHOUT,)
+    if compare_choices.Setting.WITH in settings and not extra:
         raise ValueError(
             "--settings=with without --extra_data_dir: expected the folder of the added images"
         )
-    if extra and settings == (choices.Setting.WITHOUT,):
+    if extra and settings == (compare_choices.Setting.WITHOUT,):
         raise ValueError(
             "--settings=without with --extra_data_dir: no cell would see the added images; drop "
             "one of the two"

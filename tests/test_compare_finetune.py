@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flags import choices, compare_flags, parse
+from flags import compare_choices, compare_flags, parse
 from tests.conftest import SMALL, train_here
 from tests.test_compare import compare_here, content_of, random_weights
 from tfcovid.experiment.classifiers import single
@@ -232,5 +232,5 @@ def test_a_network_of_a_run_starts_from_the_backbone_of_its_best_model(
     (start,) = starts
     for ours, its in zip(start, model.get_layer("backbone").get_weights(), strict=True):
         np.testing.assert_array_equal(ours, its)
-    (cell,) = cells_by(tmp_path / "out", choices.Trained.FINETUNED)
+    (cell,) = cells_by(tmp_path / "out", compare_choices.Trained.FINETUNED)
     assert json.dumps(cell["metrics"])

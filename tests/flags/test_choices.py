@@ -3,7 +3,7 @@ import inspect
 
 import pytest
 
-from flags import choices
+from flags import choices, compare_choices
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.hub_presets import PRESETS
 from tfcovid.models.backbones import BACKBONES, SMALLEST_IMAGE_PX
@@ -11,7 +11,8 @@ from weights_conversion.namings import ARCHITECTURES
 
 _ENUMS = [
     member
-    for _, member in inspect.getmembers(choices, inspect.isclass)
+    for module in (choices, compare_choices)
+    for _, member in inspect.getmembers(module, inspect.isclass)
     if issubclass(member, enum.StrEnum) and member is not enum.StrEnum
 ]
 

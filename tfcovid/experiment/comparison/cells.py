@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flags import choices
+from flags import choices, compare_choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.data.dataset import Dataset
@@ -61,8 +61,8 @@ def cells_of(comparison: CompareConfig, presets: PresetConfigs) -> list[Cell]:
     grid = [
         Cell(**dict(zip(FACTORS, (*place, training.value), strict=True)))
         for place in comparison.places
-        for training in (choices.Trained.PROBE, choices.Trained.FINETUNED)
-        if training is choices.Trained.PROBE or comparison.is_finetuned(place)
+        for training in (compare_choices.Trained.PROBE, compare_choices.Trained.FINETUNED)
+        if training is compare_choices.Trained.PROBE or comparison.is_finetuned(place)
     ]
     methods = [
         Cell(
@@ -71,7 +71,7 @@ def cells_of(comparison: CompareConfig, presets: PresetConfigs) -> list[Cell]:
             system=name,
             loss=presets[name, task].loss.loss.value,
             imbalance=presets[name, task].loss.imbalance.value,
-            training=choices.Trained.PRESET.value,
+            training=compare_choices.Trained.PRESET.value,
         )
         for task in comparison.tasks
         for setting in comparison.settings

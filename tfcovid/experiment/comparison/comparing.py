@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import rich.console
 
-from flags import choices
+from flags import compare_choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from flags.preset_files import SYSTEMS_FOLDER, preset_about
@@ -86,7 +86,7 @@ def run_comparison(
 
     cells = cells_of(comparison, presets)
     found = run_probes_and_networks(config, comparison, cells, systems, pool, folder, console)
-    methods = [cell for cell in cells if cell.training == choices.Trained.PRESET]
+    methods = [cell for cell in cells if cell.training == compare_choices.Trained.PRESET]
     found |= run_preset_cells(config, comparison, presets, methods, starts, pool, folder, console)
     records = [found[cell.name][0] for cell in cells]
     tables = {cell.name: found[cell.name][1] for cell in cells}
@@ -156,7 +156,7 @@ def run_probes_and_networks(
 
     The probes come first: they take minutes, whole networks hours.
     """
-    probes = [cell for cell in cells if cell.training == choices.Trained.PROBE]
+    probes = [cell for cell in cells if cell.training == compare_choices.Trained.PROBE]
     features = {
         system.name: features_of(system, pool.dataset, folder.features, console)
         for system in systems
@@ -172,7 +172,7 @@ def run_probes_and_networks(
             found[cell.name] = finished_cell(folder.cells, cell.name, make)
     if probes:
         say(console, f"cells: {len(probes)} of {comparison.seeds} seeds each, in {folder.cells}")
-    networks = [cell for cell in cells if cell.training == choices.Trained.FINETUNED]
+    networks = [cell for cell in cells if cell.training == compare_choices.Trained.FINETUNED]
     return found | run_finetuned_cells(config, comparison, networks, systems, pool, folder, console)
 
 
@@ -238,7 +238,7 @@ def describe_counts(comparison: CompareConfig, pool: Pool) -> list[dict[str, Any
 def notes_of(comparison: CompareConfig, pool: Pool, records: list[dict[str, Any]]) -> list[str]:
     """Returns what a reader should know before believing a figure, each line once."""
     notes: list[str] = []
-    setting = choices.Setting.WITHOUT
+    setting = compare_choices.Setting.WITHOUT
     for task in comparison.tasks:
         dataset = pool.part(task, setting).dataset
         whole = dataset.images.uncropped[dataset.image_index]

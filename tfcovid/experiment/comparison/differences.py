@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flags import choices
+from flags import compare_choices
 from tfcovid.data.tasks import TASK_LABELS
 from tfcovid.experiment.comparison.cells import FACTORS, Cell, predictions_of
 from tfcovid.metrics.comparison import compare_systems
 from tfcovid.metrics.significance import delong, holm, mcnemar
 
 # What is asked of these is what the named value adds: it stands first in a difference.
-ADDED = {"setting": choices.Setting.WITH.value, "training": choices.Trained.FINETUNED.value}
+ADDED = {
+    "setting": compare_choices.Setting.WITH.value,
+    "training": compare_choices.Trained.FINETUNED.value,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,7 @@ def pairs_of(cells: Sequence[Cell]) -> list[Pair]:
     asked for, which is known before any result is, and with the further data sets against
     without.
     """
-    methods = [cell for cell in cells if cell.training == choices.Trained.PRESET]
+    methods = [cell for cell in cells if cell.training == compare_choices.Trained.PRESET]
     grid = [cell for cell in cells if cell not in methods]
     return [*_pairs(grid), *_method_pairs(methods)]
 
@@ -59,8 +62,8 @@ def _method_pairs(methods: Sequence[Cell]) -> Iterator[Pair]:
         if cell != first:
             yield Pair("system", cell, first)
     for cell in methods:
-        other = dataclasses.replace(cell, setting=choices.Setting.WITHOUT.value)
-        if cell.setting == choices.Setting.WITH and other in methods:
+        other = dataclasses.replace(cell, setting=compare_choices.Setting.WITHOUT.value)
+        if cell.setting == compare_choices.Setting.WITH and other in methods:
             yield Pair("setting", cell, other)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import rich.console
 
-from flags import choices
+from flags import choices, compare_choices
 from flags.compare_config import CompareConfig
 from flags.config import Config
 from tfcovid.console import say
@@ -63,7 +63,9 @@ class Pool:
         further data sets hold are trained on and chosen on in `with`, and never tested.
         """
         split, label = self.splits[fold], self.labels[task]
-        used = self.is_main | ((split != TEST).to_numpy(bool) & (setting == choices.Setting.WITH))
+        used = self.is_main | (
+            (split != TEST).to_numpy(bool) & (setting == compare_choices.Setting.WITH)
+        )
         rows = np.flatnonzero(used & label.notna().to_numpy(bool))
         classes = TASK_LABELS[task].classes
         frame = self.dataset.frame.iloc[rows].assign(
