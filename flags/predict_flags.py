@@ -42,7 +42,7 @@ def refuse_unused(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> None
       flag_values: flags after parsing.
     """
     refuse_unread("predict", USED, flag_values)
-    if flag_values[MODEL.name].value is None:
+    if not flag_values[MODEL.name].value:
         raise ValueError("--model: expected RUN/saved_model, found nothing; name a run's model")
     shards = flag_values[SHARDS.name].value
     if shards is None:

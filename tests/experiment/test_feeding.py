@@ -9,7 +9,7 @@ import rich.console
 from flags.config import Config
 from flags.distribution_flags import Sharing
 from tfcovid.data.feed_server import feeding
-from tfcovid.experiment.feeding import open_feeds, watched
+from tfcovid.experiment.feeding import open_feeds, watched, workers_of
 
 NOTICED_S = 60
 QUIET = rich.console.Console(quiet=True)
@@ -50,3 +50,35 @@ def test_a_feed_that_is_gone_is_missed_and_one_that_is_there_is_not():
         assert f"--data_service={goes}: the feed there is gone" in line and "--resume" in line
         watching.__exit__(None, None, None)
         assert lines.empty()
+
+
+@pytest.mark.parametrize("letters", [5, 45, 50, 97, 130, 300])
+def test_the_workers_of_an_answer_are_read_whatever_their_length(letters):
+    def field(content):
+        size, number = len(content), b""
+        while size > 0x7F:
+            number, size = number + bytes([size & 0x7F | 0x80]), size >> 7
+        return b"\x0a" + number + bytes([size]) + content
+
+    address = "h" * (letters - 5) + ":5051"
+    uid = b"\x10\x07"  # a further field, as the answer has them
+    answer = field(field(address.encode()) + uid) + field(field(b"other:1"))
+    assert workers_of(answer) == [address, "other:1"]
+
+
+def test_a_feed_whose_second_port_is_closed_is_told(monkeypatch):
+    def refused(address, timeout):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    with feeding("127.0.0.1", 0) as address:
+        monkeypatch.setattr(socket, "create_connection", refused)
+        with pytest.raises(ValueError, match=r"it cannot be reached there .*open that port too"):
+            opened(address)
+
+
+def test_a_feed_can_be_started_again_at_once():
+    with feeding("127.0.0.1", 0) as address:
+        opened(address)
+        port = int(address.rpartition(":")[2])
+    with feeding("127.0.0.1", port) as again:
+        assert again == address

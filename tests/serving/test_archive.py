@@ -1,5 +1,6 @@
 """Scoring an archive gives the lines of `predict`, whatever the parallelism and the history."""
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -11,13 +12,15 @@ import sys
 import threading
 
 import pytest
+import tensorflow as tf
 
 from tests.conftest import ROOT
 from tests.data.dicoms import dicom
 from tests.data.images import encode, noise
 from tests.serving.test_exported import exported
+from tfcovid.serving import client
 from tfcovid.serving.archive import ERRORS_NAME, INDEX_NAME, score_archive
-from tfcovid.serving.archive_jobs import read_note
+from tfcovid.serving.archive_jobs import ArchiveJob, ScoringModel, read_note, score_job
 from tfcovid.serving.client import load_signature, predict_files
 from tfcovid.serving.exported import save_exported
 from tfcovid.serving.lines import prediction_line
@@ -186,6 +189,67 @@ def test_only_shards_whose_files_changed_are_made_again(archive, model, tmp_path
     assert changed == {f"predictions-0000{number}-of-00004.jsonl" for number in (0, 3)}
     assert (done.images, done.failed, done.kept) == (8, 5, 2)
     assert "No such file" in errors_of(output)[-1]
+    # What could not be read is tried again, though nothing is known to have changed.
+    assert scored(archive, model, output, files=files).made == 1
+
+
+@needs_beam
+def test_results_of_other_files_are_neither_mixed_in_nor_destroyed(archive, model, tmp_path):
+    output = tmp_path / "out"
+    scored(archive, model, output)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    (archive / "00a.png").write_bytes(encode(noise(70, 70), "PNG"))
+    with pytest.raises(ValueError, match="holds predictions of other files, as where an archive"):
+        scored(archive, model, output)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+
+
+@needs_beam
+def test_names_are_as_they_were_given_whatever_folder_a_worker_is_in(
+    archive, model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(archive)
+    names = sorted(path.name for path in archive.iterdir())
+    scored(archive, model, tmp_path / "out", files=names)
+    first = lines_of(tmp_path / "out")[0]
+    assert json.loads(first)["image"] == "00.jpg"
+    monkeypatch.chdir(tmp_path)
+    images = (("00.jpg", 0, 0), ("01.jpg", 0, 0))
+    used = ScoringModel.at(model)
+    job = ArchiveJob(str(tmp_path / "shard"), str(archive), images, used, BATCH, 10**6)
+    assert list(score_job(job, used.signature(), used.rule()).lines) == [first]
+
+
+@needs_beam
+def test_want_of_memory_is_no_fault_of_the_images(archive, model, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_call", full)
+        with pytest.raises(ValueError, match="could not be run, on images that may be good: OOM"):
+            scored(archive, model, tmp_path / "out")
+    assert scored(archive, model, tmp_path / "out").images == 8
+
+
+@needs_beam
+def test_a_second_process_is_refused(archive, model, tmp_path):
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another process scores into it"):
+            scored(archive, model, tmp_path / "out")
+
+
+@needs_beam
+def test_no_other_runner_is_fetched(archive, model, tmp_path, monkeypatch):
+    from apache_beam.runners.portability import prism_runner
+
+    def fetched(*_, **__):
+        raise AssertionError("Beam asked for its Prism runner")
+
+    monkeypatch.setattr(prism_runner.PrismJobServer, "__init__", fetched)
+    scored(archive, model, tmp_path / "out")
 
 
 @needs_beam

@@ -54,6 +54,8 @@ def feeding(host: str, port: int) -> Iterator[str]:
 def _refuse_taken(port: int) -> None:
     """Raises ValueError if another process listens there: TensorFlow would share the port."""
     with contextlib.closing(socket.socket()) as probe:
+        # As TensorFlow binds it: what a killed feed had is free at once.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))
         except OSError as error:

@@ -128,7 +128,9 @@ class ImageStore:
                 if isinstance(outcome, str):
                     failures[index] = outcome
                 else:
-                    square, thumbnails[index], found = outcome
+                    square, thumbnail, found = outcome
+                    if thumbnails_wanted:  # untouched, their memory is never taken
+                        thumbnails[index] = thumbnail
                     uncropped[index] = not found
                     if pixels is not None:
                         pixels[index] = square

@@ -67,19 +67,23 @@ class RecordsInPlace:
         number, count = share
         none = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
         with contextlib.ExitStack() as opened:
-            files: dict[int, int] = {}
+            seen: set[int] = set()
+            current, file = -1, -1
             for row in self._rows:
                 if row < 0:
                     yield f"not among the records in {self.folder}"
                     continue
                 shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-                if shard not in files:
+                if shard != current:
+                    opened.close()  # one at a time: a process may open fewer files than shards
                     path = self.folder / self._index.shards[shard].file
-                    if shard % count == number:
+                    if shard % count == number and shard not in seen:
                         verify_shard(path, self._index.shards[shard].sha256)
                     check_size(path, self._index.shards[shard], self._record)
-                    files[shard] = opened.enter_context(path.open("rb", buffering=0)).fileno()
-                found = self._thumbnail(files[shard], shard, row) if thumbnails else none
+                    file = opened.enter_context(path.open("rb", buffering=0)).fileno()
+                    current = shard
+                    seen.add(shard)
+                found = self._thumbnail(file, shard, row) if thumbnails else none
                 yield np.zeros(0, np.uint8), found, True
 
     def _thumbnail(self, file: int, shard: int, row: int) -> np.ndarray:

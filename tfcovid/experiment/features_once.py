@@ -37,6 +37,7 @@ def on_features(
         say(console, "phase 1: on images; this network trains or draws more than its head")
         return material
     if asked.workers.strategy is not None:
+        say(console, "phase 1: on images; replicas share its batches")
         return material
     network = feature_model(model)
     rows = asked.dataset.rows("train")

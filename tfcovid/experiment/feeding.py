@@ -7,7 +7,7 @@ does not answer the process ends: what is on the disk is whole, as after any kil
 
 import contextlib
 import os
-import re
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +21,9 @@ from tfcovid.console import say
 _ASKED_EVERY_S = 1.0
 _ANSWERS_WITHIN_S = 10.0
 _TRIES = 2
-# TensorFlow's own question of a service: who works for it. Its answer holds one text for each.
+# TensorFlow's own question of a service: who works for it.
 _QUESTION = "/tensorflow.data.DispatcherService/GetWorkers"
-_WORKER = re.compile(rb"([A-Za-z0-9._-]+):[0-9]+")
+_FIRST_FIELD = 0x0A  # of a message of Protocol Buffers: the first field, a text or a message
 
 
 def open_feeds(config: Config, sharing: Sharing, console: rich.console.Console) -> tuple[str, ...]:
@@ -48,14 +48,48 @@ def _refuse_other(address: str) -> None:
     expected = f"--data_service={address}: expected a running `python -m tfcovid.feed`"
     if answer is None:
         raise ValueError(f"{expected}, found none that answers")
-    hosts = _WORKER.findall(answer)
+    workers = workers_of(answer)
+    hosts = [worker.rpartition(":")[0] for worker in workers]
     host = address.rpartition(":")[0]
-    if hosts != [host.encode()]:
-        found = ", ".join(other.decode() for other in hosts) or "nothing"
+    if hosts != [host]:
         raise ValueError(
-            f"{expected} that calls itself {host}, found {found}; start it with "
-            f"--advertised_host={host}"
+            f"{expected} that calls itself {host}, found {', '.join(hosts) or 'nothing'}; start it "
+            f"with --advertised_host={host}"
         )
+    port = int(workers[0].rpartition(":")[2])
+    try:
+        socket.create_connection((host, port), timeout=_ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise ValueError(
+            f"{expected} that gives batches at port {port}, the one above; it cannot be reached "
+            f"there ({error}): open that port too"
+        ) from error
+
+
+def workers_of(answer: bytes) -> list[str]:
+    """Returns the HOST:PORT of each worker in the answer of a service.
+
+    Args:
+      answer: a message of a repeated message, whose first field is the address.
+    """
+    found = []
+    while answer:
+        worker, answer = _first_field(answer)
+        found.append(_first_field(worker)[0].decode())
+    return found
+
+
+def _first_field(message: bytes) -> tuple[bytes, bytes]:
+    """Returns the content of the first field of a message, and what stands behind it."""
+    size, at = 0, 1
+    if message[0] != _FIRST_FIELD:
+        raise ValueError("expected the answer of a service of tf.data, found another")
+    for shift in range(0, 35, 7):  # a number in groups of seven bits, the lowest first
+        size |= (message[at] & 0x7F) << shift
+        at += 1
+        if message[at - 1] < 0x80:
+            break
+    return message[at : at + size], message[at + size :]
 
 
 @contextlib.contextmanager

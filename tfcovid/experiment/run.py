@@ -58,9 +58,11 @@ def run(
     config = settle(config)
     # Before anything is computed: TensorFlow's collective operations want to be first.
     workers = open_workers(config, sharing, console)
-    feeds = open_feeds(config, sharing, console)
     wanted = config.run.workdir or default_workdir(config)
     begun = keeping.goes_on and is_begun(wanted)
+    ended = (run_record.RunFolder(wanted).finished, run_record.RunFolder(wanted).trained)
+    trained = begun and any(file.is_file() for file in ended)
+    feeds = () if trained else open_feeds(config, sharing, console)
     if begun:
         refuse_other(config, run_record.RunFolder(wanted))
     elif workers.is_chief:

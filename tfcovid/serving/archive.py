@@ -6,14 +6,17 @@ OUT/predictions-00000-of-00008.jsonl      lines as `predict` prints them, in the
     scoring.json                          the whole: model, shards, counts; written last
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import itertools
 import json
 import math
 import pathlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,15 +28,17 @@ from tfcovid.serving.archive_jobs import (
     FinishedShard,
     ScoringModel,
     finished_shard,
-    forget_shard,
+    forget_note,
     read_note,
     stamp,
     write_scored,
 )
+from tfcovid.serving.client import load_signature
 from tfcovid.whole_file import PART_PREFIX, write_text_whole
 
 ERRORS_NAME = "errors.jsonl"
 INDEX_NAME = "scoring.json"
+LOCK_NAME = ".lock"
 _SHARD = re.compile(r"predictions-\d{5,}-of-(\d{5,})\.jsonl")
 
 
@@ -76,7 +81,8 @@ def score_archive(
     Args:
       files: paths of images, as every worker can open them.
       model_folder: the SavedModel's.
-      output: folder, made where it is not there; may hold what an earlier run left.
+      output: folder, made where it is not there; may hold what an earlier run left. Shards whose
+        files changed since, or could not be read, are made again.
       shards: number of files, 1 to the number of batches; as many are made at a time at most.
       batch_size: images classified at a time.
       max_pixels: refuses larger images.
@@ -86,29 +92,45 @@ def score_archive(
 
     Raises:
       ValueError: if Beam is not installed; if there is no model; if shards is out of range; if the
-        folder holds something else, or predictions of another model or number of shards; if a
-        shard cannot be written.
+        folder holds something else, or predictions of another model, of other files or in another
+        number of shards; if another process scores into it; if a shard cannot be made.
     """
     beam = import_beam("score an archive (--shards)")
-    from apache_beam.ml.inference.base import RunInference
-
-    from tfcovid.serving.archive_model import ArchiveModelHandler
-
     batches = math.ceil(len(files) / batch_size)
     if not 1 <= shards <= batches:
         raise ValueError(
             f"--shards={shards}: expected 1 to {batches}, the batches of {batch_size} in "
             f"{len(files)} images"
         )
+    load_signature(model_folder)  # what is wrong with it comes before any work
     model = ScoringModel.at(model_folder)
-    model.signature()  # what is wrong with it comes before any work
     jobs = _jobs(files, output, shards, model, batch_size, max_pixels)
-    _open_folder(output, jobs)
-    todo = [job for job in jobs if finished_shard(job) is None]
+    output.mkdir(parents=True, exist_ok=True)
+    _check_folder(output, jobs)
+    with _alone_in(output):
+        return _score(beam, jobs, output, model, beam_args, progress)
+
+
+def _score(
+    beam: Any,
+    jobs: Sequence[ArchiveJob],
+    output: pathlib.Path,
+    model: ScoringModel,
+    beam_args: Sequence[str],
+    progress: Progress | None,
+) -> ScoredArchive:
+    from apache_beam.ml.inference.base import RunInference
+
+    from tfcovid.serving.archive_model import ArchiveModelHandler
+
+    for left in output.glob(f"{PART_PREFIX}*"):
+        left.unlink()
+    found = [finished_shard(job) for job in jobs]
+    todo = [job for job, shard in zip(jobs, found, strict=True) if shard is None or shard.again]
     # Without its index the folder counts as unfinished, until the new one is written.
     (output / INDEX_NAME).unlink(missing_ok=True)
     for job in todo:
-        forget_shard(job)
+        forget_note(job)
     started = time.monotonic()
     if todo:
         notes = [job.note for job in jobs]
@@ -146,6 +168,7 @@ def _jobs(
     return [
         ArchiveJob(
             file=str(output.absolute() / f"predictions-{number:05d}-of-{shards:05d}.jsonl"),
+            place=str(pathlib.Path.cwd()),
             images=tuple(images[first:end]),
             model=model,
             batch_size=batch_size,
@@ -155,12 +178,26 @@ def _jobs(
     ]
 
 
-def _open_folder(output: pathlib.Path, jobs: Sequence[ArchiveJob]) -> None:
-    """Makes the folder and refuses one whose content this run would mix with its own or destroy."""
-    output.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _alone_in(output: pathlib.Path) -> Iterator[None]:
+    """Holds a folder; a process that is killed holds it no longer."""
+    with (output / LOCK_NAME).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"--output={output}: another process scores into it; wait for it, or end it"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+def _check_folder(output: pathlib.Path, jobs: Sequence[ArchiveJob]) -> None:
+    """Refuses a folder whose content this run would mix with its own or destroy."""
     used = {path.name for job in jobs for path in (job.path, job.note)}
     for path in sorted(output.iterdir()):
-        if path.name in used or path.name in (INDEX_NAME, ERRORS_NAME):
+        if path.name in used or path.name in (INDEX_NAME, ERRORS_NAME, LOCK_NAME):
             continue
         earlier = _SHARD.fullmatch(path.name.removesuffix(NOTE_SUFFIX))
         if earlier:
@@ -174,12 +211,16 @@ def _open_folder(output: pathlib.Path, jobs: Sequence[ArchiveJob]) -> None:
                 f"--output={output}: expected an empty folder, or one with predictions. Received: "
                 f"{path.name}"
             )
-        path.unlink()
     for job in jobs:
         if read_note(job.note).get("model", job.model.digest) != job.model.digest:
             raise ValueError(
                 f"--output={output}: holds predictions of another model than {job.model.folder}; "
                 "name another folder"
+            )
+        if read_note(job.note).get("names", job.names) != job.names:
+            raise ValueError(
+                f"--output={output}: holds predictions of other files, as where an archive has "
+                "grown; score the new ones, or all, into another folder"
             )
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcovid.serving.client import load_signature, predict_files
+from tfcovid.data.dicom_header import NEEDS_PYDICOM
+from tfcovid.serving.client import NOT_THE_IMAGE, load_signature, predict_files
 from tfcovid.serving.lines import prediction_line
 from tfcovid.serving.model_folder import decision_rule, model_card
 from tfcovid.whole_file import sha256_of, unique_whole_file
@@ -25,6 +26,8 @@ from tfcovid.whole_file import sha256_of, unique_whole_file
 FORMAT = 1
 NOTE_SUFFIX = ".json"
 NOT_THERE = (-1, -1)
+# How the errors begin whose cause may be gone when the command is given again.
+NOT_FINAL = ("cannot be read", NEEDS_PYDICOM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,7 @@ class ArchiveJob:
 
     Attributes:
       file: path of the shard.
+      place: folder that names of files begin in.
       images: name of each file, its bytes and the time of its last change in ns, in order.
       model: that classifies.
       batch_size: images classified at a time.
@@ -77,6 +81,7 @@ class ArchiveJob:
     """
 
     file: str
+    place: str
     images: tuple[tuple[str, int, int], ...]
     model: ScoringModel
     batch_size: int
@@ -93,6 +98,11 @@ class ArchiveJob:
         return pathlib.Path(self.file + NOTE_SUFFIX)
 
     @property
+    def names(self) -> str:
+        """Digest of the names of the files, in hexadecimal."""
+        return hashlib.sha256(json.dumps([name for name, *_ in self.images]).encode()).hexdigest()
+
+    @property
     def made_from(self) -> str:
         """Digest of everything that the lines of the shard depend on, in hexadecimal."""
         settings = (FORMAT, tf.__version__, self.model.digest, self.batch_size, self.max_pixels)
@@ -102,11 +112,21 @@ class ArchiveJob:
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """The lines of a job: of the images classified, and of the files that could not be."""
+    """What came of a job.
+
+    Attributes:
+      job: the job.
+      lines: of the images classified.
+      errors: of the files that could not be.
+      again: whether another try may classify some of those.
+      failure: why the job as a whole could not be done, or None.
+    """
 
     job: ArchiveJob
-    lines: Sequence[str]
-    errors: Sequence[str]
+    lines: Sequence[str] = ()
+    errors: Sequence[str] = ()
+    again: bool = False
+    failure: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,12 +138,14 @@ class FinishedShard:
       images: number of its lines.
       sha256: of its bytes, in hexadecimal.
       errors: lines of the files that are not in it.
+      again: whether another try may classify some of those.
     """
 
     file: str
     images: int
     sha256: str
     errors: tuple[str, ...]
+    again: bool
 
 
 def stamp(name: str) -> tuple[int, int]:
@@ -145,17 +167,27 @@ def score_job(job: ArchiveJob, signature: Any, rule: str | None) -> Scored:
     """
     lines: list[str] = []
     errors: list[str] = []
+    again = False
+    names = [name for name, *_ in job.images]
     predictions = predict_files(
         signature,
-        [name for name, *_ in job.images],
+        [os.path.join(job.place, name) for name in names],  # noqa: PTH118 - Path would tidy them
         batch_size=job.batch_size,
         max_pixels=job.max_pixels,
         new_images=True,
     )
-    for prediction in predictions:
-        kind = lines if prediction.error is None else errors
-        kind.append(prediction_line(prediction, rule))
-    return Scored(job, lines, errors)
+    try:
+        for name, found in zip(names, predictions, strict=True):
+            prediction = dataclasses.replace(found, image=name)
+            kind = lines if prediction.error is None else errors
+            kind.append(prediction_line(prediction, rule))
+            again = again or (prediction.error or "").startswith(NOT_FINAL)
+    except NOT_THE_IMAGE as error:
+        what = error.message.splitlines()[0]
+        return Scored(
+            job, failure=f"the model could not be run, on images that may be good: {what}"
+        )
+    return Scored(job, lines, errors, again)
 
 
 def write_scored(scored: Scored) -> None:
@@ -165,17 +197,22 @@ def write_scored(scored: Scored) -> None:
     tracebacks, and on a cluster try again what cannot succeed.
     """
     job = scored.job
+    held = {"model": job.model.digest, "names": job.names}
     try:
+        if scored.failure is not None:
+            _write_note(job, {"error": scored.failure, **held})
+            return
         with unique_whole_file(job.path) as beside:
             beside.write_text("".join(f"{line}\n" for line in scored.lines), encoding="utf-8")
             sha256 = sha256_of(beside)
-        shard = FinishedShard(job.path.name, len(scored.lines), sha256, tuple(scored.errors))
+        shard = FinishedShard(
+            job.path.name, len(scored.lines), sha256, tuple(scored.errors), scored.again
+        )
         facts = dataclasses.asdict(shard)
-        _write_note(job, {"shard": facts, "made_from": job.made_from, "model": job.model.digest})
+        _write_note(job, {"shard": facts, "made_from": job.made_from, **held})
     except OSError as error:
         with contextlib.suppress(OSError):
-            reason = f"cannot be written ({error.strerror})"
-            _write_note(job, {"error": reason, "model": job.model.digest})
+            _write_note(job, {"error": f"cannot be written ({error.strerror})", **held})
 
 
 def finished_shard(job: ArchiveJob) -> FinishedShard | None:
@@ -192,10 +229,9 @@ def finished_shard(job: ArchiveJob) -> FinishedShard | None:
     return shard if same else None
 
 
-def forget_shard(job: ArchiveJob) -> None:
-    """Removes the shard and its note, whatever state they are in."""
+def forget_note(job: ArchiveJob) -> None:
+    """Removes the note: the shard counts for nothing then, and stays until another replaces it."""
     job.note.unlink(missing_ok=True)
-    job.path.unlink(missing_ok=True)
 
 
 def read_note(path: pathlib.Path) -> dict[str, Any]:

@@ -17,6 +17,14 @@ from tfcovid.data.readable import Readable, readable_file
 INPUT = "image_bytes"
 OUTPUTS = {"probabilities", "labels", "decision"}
 HEAT_OUTPUTS = {"heatmaps", "square"}
+# What TensorFlow raises for want of memory or of a device, whatever the image.
+NOT_THE_IMAGE = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+)
 DEFAULT, EXPLAIN = "serving_default", "explain"
 
 
@@ -198,6 +206,8 @@ def _predict_batch(signature, batch: Sequence[tuple[str, bytes | str]]) -> list[
     readable = [name for name in contents if isinstance(contents[name], bytes)]
     try:
         found = dict(zip(readable, _call(signature, readable, contents), strict=True))
+    except NOT_THE_IMAGE:
+        raise
     except tf.errors.OpError:
         # One of them does not decode; alone, each of the others still does.
         found = {name: _predict_one(signature, name, contents) for name in readable}
@@ -212,6 +222,8 @@ def _predict_batch(signature, batch: Sequence[tuple[str, bytes | str]]) -> list[
 def _predict_one(signature, name: str, contents: dict[str, Any]) -> Prediction:
     try:
         return _call(signature, [name], contents)[0]
+    except NOT_THE_IMAGE:
+        raise
     except tf.errors.OpError:
         return Prediction(name, {}, None, error="damaged: the image does not decode")
 
