@@ -111,7 +111,7 @@ def test_progress_counts_every_file(tmp_path):
 
 def test_wrong_arguments_are_refused(tmp_path):
     paths = write_images(tmp_path, 2)
-    with pytest.raises(ValueError, match="cache must be one of auto, memory, disk, none"):
+    with pytest.raises(ValueError, match="cache must be one of auto, memory, disk, records, none"):
         ImageStore.load(paths, SMALL, cache="ram")
     with pytest.raises(ValueError, match="disk cache needs a folder"):
         ImageStore.load(paths, SMALL, cache="disk")
