@@ -249,7 +249,7 @@ def test_no_other_runner_is_fetched(archive, model, tmp_path, monkeypatch):
         raise AssertionError("Beam asked for its Prism runner")
 
     monkeypatch.setattr(prism_runner.PrismJobServer, "__init__", fetched)
-    scored(archive, model, tmp_path / "out")
+    assert scored(archive, model, tmp_path / "out").made == SHARDS
 
 
 @needs_beam
