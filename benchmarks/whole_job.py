@@ -23,6 +23,7 @@ from benchmarks.stages import Stage, durations, growth
 from tfcovid.console import open_console, say
 
 DATA_DIR = absl_flags.DEFINE_string("data_dir", None, "CoronaHack.", required=True)
+WORKDIR = absl_flags.DEFINE_string("workdir", None, "Where the run stays; none stays without.")
 FLAGS = absl_flags.DEFINE_list("flags", [], "Of tfcovid.train, besides.")
 
 SAMPLE_EVERY_S = 0.1
@@ -52,21 +53,25 @@ def watched(words: list[str]) -> tuple[list[tuple[float, str]], list[tuple[float
     samples: list[tuple[float, float]] = []
     started, over = time.monotonic(), threading.Event()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with (
+        # A file, not a pipe: nobody reads it until the end.
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        ) as process,
+    ):
 
         def sample() -> None:
             while not over.wait(SAMPLE_EVERY_S):
                 samples.append((time.monotonic() - started, resident_mib(process.pid)))
 
         threading.Thread(target=sample, daemon=True).start()
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
         lines.extend((time.monotonic() - started, line.rstrip()) for line in process.stdout)
         over.set()
-        errors = process.stderr.read()
-    if process.returncode:
-        raise RuntimeError(f"exit code {process.returncode}\n{errors[-2000:]}")
+        if process.wait():
+            errors.seek(0)
+            raise RuntimeError(f"exit code {process.returncode}\n{errors.read()[-2000:]}")
     return lines, samples, time.monotonic() - started
 
 
@@ -75,7 +80,7 @@ def main(_: list[str]) -> None:
     console = open_console()
     with tempfile.TemporaryDirectory() as place:
         words = [sys.executable, "-m", "tfcovid.train", f"--data_dir={DATA_DIR.value}"]
-        words += [f"--workdir={place}/run", *FLAGS.value]
+        words += [f"--workdir={WORKDIR.value or f'{place}/run'}", *FLAGS.value]
         lines, samples, seconds = watched(words)
     table = rich.table.Table("stage", "seconds", "share")
     for stage, took in zip(STAGES, durations(STAGES, lines), strict=True):

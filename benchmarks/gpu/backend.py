@@ -1,5 +1,7 @@
 """What the Keras backends do each in their own way: gradients, devices, one compiled step."""
 
+import collections
+import concurrent.futures
 import contextlib
 
 import keras
@@ -105,6 +107,29 @@ def compiled_step(model, images, labels):
         return logs
 
     return advance
+
+
+def put_ahead(batches, ahead: int = 2):
+    """Yields the batches, on JAX with the next ones on their way to the device already.
+
+    Keras' `fit` on JAX copies a batch when its step begins, and the device waits for it.
+    """
+    if keras.backend.backend() != "jax":
+        yield from batches
+        return
+    import jax
+
+    batches = iter(batches)
+    coming = collections.deque()
+
+    def put():
+        return jax.device_put(tuple(np.asarray(part) for part in next(batches)))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        while True:
+            while len(coming) <= ahead:
+                coming.append(thread.submit(put))
+            yield coming.popleft().result()
 
 
 def as_numbers(logs) -> dict[str, float]:

@@ -1,22 +1,22 @@
-"""Training steps of ResNet50 beside torchvision's, on the same device in the same process.
+"""Training steps of networks beside torchvision's, on the same device in the same process.
 
   KERAS_BACKEND=jax XLA_PYTHON_CLIENT_PREALLOCATE=false python -m benchmarks.gpu.speed
 
-The peer is torchvision's ResNet50 under PyTorch's best settings: torch.compile, channels_last,
+The peer is torchvision's network under PyTorch's best settings: torch.compile, channels_last,
 automatic mixed precision, fused AdamW. Both hold the batch on the device; what feeds them is not
 in the figures. They are timed in turn, round after round.
 """
 
+import itertools
 import time
 
 import keras
 import numpy as np
-import rich.console
-import rich.table
 from absl import app
 from absl import flags as absl_flags
 
 from benchmarks.gpu import backend
+from benchmarks.paired_ratios import spread
 from tfcovid.losses.focal import SoftmaxFocal
 from tfcovid.models.classifier import build_classifier
 from tfcovid.training.optimizer import build_optimizer
@@ -25,19 +25,18 @@ IMAGE_SIZE = absl_flags.DEFINE_integer("image_size", 224, "Side of the input, pi
 BATCH_SIZE = absl_flags.DEFINE_integer("batch", 128, "Images a step.")
 ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each is timed.")
 STEPS = absl_flags.DEFINE_integer("steps", 20, "Steps a round.")
+BACKBONES = absl_flags.DEFINE_list("backbones", ["resnet50"], "Of both; torchvision's names.")
 PRECISIONS = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+CHOSEN = absl_flags.DEFINE_list("precisions", list(PRECISIONS), "Mixed with float32.")
 NUM_CLASSES, CHANNELS = 3, 3
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.05
 
 
-def ours(precision, images, labels, backbone="resnet50"):
-    """Returns what runs steps of our network and waits for the last; it returns the loss."""
+def trainable(precision, image_size, channels=CHANNELS, backbone="resnet50"):
+    """Returns our network, compiled as `tfcovid.train` compiles it."""
     keras.mixed_precision.set_dtype_policy(PRECISIONS[precision])
     model = build_classifier(
-        backbone=backbone,
-        num_outputs=NUM_CLASSES,
-        image_size=images.shape[1],
-        channels=CHANNELS,
+        backbone=backbone, num_outputs=NUM_CLASSES, image_size=image_size, channels=channels
     )
     model.compile(
         build_optimizer(
@@ -50,6 +49,12 @@ def ours(precision, images, labels, backbone="resnet50"):
         ),
         loss=SoftmaxFocal(gamma=2.0, sparse=True),
     )
+    return model
+
+
+def ours(precision, images, labels, backbone="resnet50"):
+    """Returns what runs steps of our network and waits for the last; it returns the loss."""
+    model = trainable(precision, *images.shape[2:], backbone)
     step = backend.compiled_step(model, images, labels)
 
     def run(steps):
@@ -60,13 +65,13 @@ def ours(precision, images, labels, backbone="resnet50"):
     return run
 
 
-def torchvision_resnet50(precision, images, labels):
+def torchvision_network(precision, images, labels, backbone="resnet50"):
     """Returns what runs steps of torchvision's network and waits for the last."""
     import torch
     import torchvision
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = torchvision.models.resnet50(num_classes=NUM_CLASSES)
+    model = torchvision.models.get_model(backbone, num_classes=NUM_CLASSES)
     model = model.to(device, memory_format=torch.channels_last)
     compiled = torch.compile(model)
     optimizer = torch.optim.AdamW(
@@ -98,15 +103,15 @@ def main(_: list[str]) -> None:
     shape = (BATCH_SIZE.value, IMAGE_SIZE.value, IMAGE_SIZE.value, CHANNELS)
     images = rng.normal(size=shape).astype(np.float32)
     labels = rng.integers(0, NUM_CLASSES, BATCH_SIZE.value).astype(np.int32)
-    table = rich.table.Table(
-        title=f"ResNet50 {IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, on "
-        f"{backend.name_of_the_accelerator()}: images a second, training"
+    print(
+        f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, on "
+        f"{backend.name_of_the_accelerator()}, Keras on {keras.backend.backend()}: images a "
+        "second, training\n\n| network | precision | tfcovid | torchvision | ratio (spread) |\n"
+        "|---|---|---|---|---|",
+        flush=True,
     )
-    for heading in ("precision", f"tfcovid, Keras on {keras.backend.backend()}", "torchvision"):
-        table.add_column(heading)
-    table.add_column("ratio (spread)")
-    for precision in PRECISIONS:
-        runs = [ours(precision, images, labels), torchvision_resnet50(precision, images, labels)]
+    for backbone, precision in itertools.product(BACKBONES.value, CHOSEN.value):
+        runs = [make(precision, images, labels, backbone) for make in (ours, torchvision_network)]
         seconds = np.zeros((ROUNDS.value, len(runs)))
         for run in runs:
             run(3)
@@ -116,13 +121,9 @@ def main(_: list[str]) -> None:
                 run(STEPS.value)
                 seconds[round_number, which] = time.perf_counter() - start
         rates = BATCH_SIZE.value * STEPS.value / seconds
-        ratios = rates[:, 0] / rates[:, 1]
-        table.add_row(
-            precision,
-            *(f"{rate:,.0f}" for rate in np.median(rates, axis=0)),
-            f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})",
-        )
-    rich.console.Console(width=120).print(table)
+        medians = " | ".join(f"{rate:,.0f}" for rate in np.median(rates, axis=0))
+        ratio = spread(rates[:, 0] / rates[:, 1]).text(2)
+        print(f"| {backbone} | {precision} | {medians} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,25 @@ import json
 import sys
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.gpu import backend, losses, speed, training
+from benchmarks.gpu import backend, feeding, losses, speed, training
+from tfcovid.data.image_store import ImageStore
+from tfcovid.data.preprocess import Preprocessing
+
+
+def rates(folder):
+    """Returns images a second of the pipeline, of the step and of both together."""
+    paths = [f"{folder}/{number}.png" for number in range(8)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.full((32, 32), 30 * number, np.uint8)).save(path)
+    store, _ = ImageStore.load(paths, Preprocessing(32, channels=1), cache="memory")
+    runs = feeding.subjects(store, "bfloat16", channels=1, batch_size=4, steps=3, backbone="tiny")
+    return {name: run() for name, run in runs.items()}
 
 
 def main(folder):
-    """Prints one JSON object: figures of the losses, the gradients, an epoch and a step."""
+    """Prints one JSON object: figures of losses, gradients, an epoch, a step and its feeding."""
     rng = np.random.default_rng(0)
     labels = np.arange(60, dtype=np.int32) % 3
     images = rng.integers(0, 100, (60, 32, 32, 1)) + 50 * labels[:, None, None, None]
@@ -29,6 +42,7 @@ def main(folder):
         },
         "gradients": list(training.gradient_differences(path, "tiny", 8, ["mixed_bfloat16"])),
         "epoch": epoch,
+        "rates": rates(folder),
         "step": [step(1)["loss"], step(5)["loss"]],
     }
     print(json.dumps(found, default=float))

@@ -45,6 +45,10 @@ def test_an_epoch_in_float16_learns(found):
     assert finite and last < first and accuracy > 0.5 and rate > 0
 
 
+def test_the_pipeline_feeds_a_fit(found):
+    assert len(found["rates"]) == 4 and min(found["rates"].values()) > 0
+
+
 def test_the_timed_steps_train(found):
     first, later = found["step"]
     assert later < first
