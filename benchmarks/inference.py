@@ -14,25 +14,21 @@ took more than --others of the cores is measured again; on a machine that is nev
 for each row.
 """
 
-import json
-import os
+import dataclasses
 import pathlib
 import tempfile
-import time
 
 import keras
 import numpy as np
-import rich.table
 import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
-from benchmarks.pairs import median_s, paired_ratio
-from benchmarks.peer_process import PeerError, torch_peer
-from benchmarks.quiet import Others
-from benchmarks.torch_peer import CLOCKS
+from benchmarks import beside_torch
+from benchmarks.beside_torch import SIZE, clock
+from benchmarks.paired_ratios import Spread, median_s, ratio_of_times
+from benchmarks.peer_process import PeerError
 from flags.config import Config
-from tfcovid.console import open_console, say
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment import class_export
 from tfcovid.exports import litert
@@ -40,25 +36,14 @@ from tfcovid.metrics.decision import DecisionRule
 from tfcovid.metrics.scaling import Scaling
 from tfcovid.models.classifier import build_classifier
 from tfcovid.serving.exported import save_exported
-from tfcovid.training.runtime import usable_cores
 
-PEERS = absl_flags.DEFINE_string("peers", None, "Python of the peers' environment.")
 IMAGES = absl_flags.DEFINE_string("images", None, "X-rays, searched to the bottom.", required=True)
 NETWORKS = absl_flags.DEFINE_list(
     "networks", ["resnet50", "densenet121", "mobilenet_v2"], "torchvision's names."
 )
 BATCHES = absl_flags.DEFINE_list("batches", ["1", "8", "32", "128"], "Images at a time.")
 LITERT = absl_flags.DEFINE_list("litert", ["float32", "int8"], "Precisions of LiteRT files.")
-SIZE = absl_flags.DEFINE_integer("image_size", 224, "Side of the square, pixels.")
 COUNT = absl_flags.DEFINE_integer("count", 32, "Images a turn, at least; a batch at least.")
-PAIRS = absl_flags.DEFINE_integer("pairs", 5, "Rounds.")
-PAUSE = absl_flags.DEFINE_float("pause_s", 0.3, "Between turns: idle threads spin for a while.")
-OTHERS = absl_flags.DEFINE_float("others", 0.1, "Share of the cores that others may take.")
-AGAIN = absl_flags.DEFINE_integer("again", 5, "Pairs that may be measured again.")
-QUICK = absl_flags.DEFINE_bool("quick", False, "64 px, 4 images, batches of 1 and 2: it runs.")
-THREADS = absl_flags.DEFINE_integer("threads", None, "Of each side; as many as cores if not given.")
-CLOCK = absl_flags.DEFINE_enum("clock", "wall", list(CLOCKS), "cpu: for --threads=1.")
-OUTPUT = absl_flags.DEFINE_string("output", None, "A file of JSON lines that rows are added to.")
 
 SMALL = {"image_size": 64, "count": 4, "batches": ["1", "2"], "pairs": 2}
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
@@ -73,16 +58,6 @@ PYTORCH = (
     ("PyTorch bfloat16", {"mode": "eager", "precision": "bfloat16", "decoder": "cv2"}),
 )
 XRV = "torchxrayvision float32"
-
-
-def threads():
-    """Returns how many threads each side computes with."""
-    return THREADS.value or usable_cores()
-
-
-def clock():
-    """Returns seconds, by the clock that was asked for."""
-    return CLOCKS[CLOCK.value]()
 
 
 def drawn_files(count):
@@ -152,30 +127,21 @@ def theirs(peer, network, settings):
     return lambda files, batch: peer.ask("images", paths=list(map(str, files)), batch=batch)
 
 
-def turns(subject, reference, batch, others):
-    """Returns seconds of each round of a subject and of the reference, and the others' shares."""
+def turns(subject, reference, batch, peer):
+    """Returns seconds of each round of the reference and of a subject, and the others' shares."""
     files = drawn_files(max(COUNT.value, batch))
     files = files[: len(files) // batch * batch]
     subject(files[:batch], batch)
     reference(files[:batch], batch)
-    rows, again = [], AGAIN.value
-    while len(rows) < PAIRS.value:
-        others.begin()
-        seconds = []
-        for run in (reference, subject):
-            time.sleep(PAUSE.value)
-            seconds.append(run(files, batch) / len(files))
-        share = others.share()
-        if share > OTHERS.value and again:
-            again -= 1
-            continue
-        rows.append((*seconds, share))
-    return [[[one] for one in column] for column in zip(*rows, strict=True)]
+
+    def per_image(run):
+        return lambda: [run(files, batch) / len(files)]
+
+    return beside_torch.pairs(peer, per_image(reference), per_image(subject))
 
 
 def compare(network, peer):
     """Yields a row for each subject and batch."""
-    others = Others([os.getpid()] if peer is None else [os.getpid(), peer.pid])
     with tempfile.TemporaryDirectory() as name:
         own = dict(own_subjects(network, pathlib.Path(name)))
         subjects = [(title, lambda run=run: run) for title, run in own.items()]
@@ -192,19 +158,17 @@ def compare(network, peer):
                 row = {"network": network, "subject": title, "batch": batch}
                 try:
                     run = make() if batch == int(BATCHES.value[0]) else run  # noqa: F821
-                    reference, subject, shares = turns(run, own[SAVED_MODEL], batch, others)
+                    reference, subject, shares = turns(run, own[SAVED_MODEL], batch, peer)
                 except PeerError as error:
                     yield {**row, "error": str(error)}
                     break
-                ratio = paired_ratio(reference, subject)
+                ratio = ratio_of_times(reference, subject)
                 yield {
                     **row,
                     "images_per_s": 1 / median_s(subject),
                     "reference_images_per_s": 1 / median_s(reference),
-                    "ratio": ratio.median,
-                    "low": ratio.low,
-                    "high": ratio.high,
-                    "others": median_s(shares),
+                    **dataclasses.asdict(ratio),
+                    "others": float(np.median(shares)),
                 }
     keras.backend.clear_session()
 
@@ -217,43 +181,25 @@ def words(row):
     return [
         *cells,
         f"{row['images_per_s']:.1f}",
-        f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+        Spread(row["median"], row["least"], row["greatest"]).text(2),
         f"{row['others']:.0%}",
     ]
 
 
 def measure(console, peer):
-    """Prints the table row by row, and whole."""
-    table = rich.table.Table(
-        *("network", "subject", "batch", "images/s", "times slower than the SavedModel", "others"),
-        title=f"{SIZE.value} px, {threads()} threads, {CLOCK.value} clock",
-    )
-    if peer is not None:
-        say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
+    """Prints a row for each network, subject and batch."""
+    slower = "times slower than the SavedModel"
+    columns = ("network", "subject", "batch", "images/s", slower, "others")
+    rows = beside_torch.Rows(console, columns, words)
     for network in NETWORKS.value:
         for row in compare(network, peer):
-            say(console, "  ".join(words(row)))
-            table.add_row(*words(row))
-            if OUTPUT.value:
-                with pathlib.Path(OUTPUT.value).open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-    console.print(table)
+            rows.add(row)
+    rows.print()
 
 
 def main(_: list[str]) -> None:
     """Measures with the peer, or alone."""
-    if QUICK.value:
-        for name, value in SMALL.items():
-            setattr(absl_flags.FLAGS, name, value)
-    if THREADS.value is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(THREADS.value)
-        tf.config.threading.set_inter_op_parallelism_threads(THREADS.value)
-    console = open_console()
-    if PEERS.value is None:
-        measure(console, None)
-        return
-    with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
-        measure(console, peer)
+    beside_torch.run(measure, SMALL)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,25 @@ def paired_ratios(rates: Sequence[float], others: Sequence[float]) -> Spread:
     return spread([one / other for one, other in zip(rates, others, strict=True)])
 
 
+def ratio_of_times(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Spread:
+    """Returns how many times as fast ours is: their median time over ours, round by round.
+
+    Args:
+      ours: seconds of each step, one sequence a round.
+      theirs: likewise; round i of both were measured one after the other.
+
+    Raises:
+      ValueError: if they are not of the same rounds.
+    """
+    own, others = ([1 / np.median(seconds) for seconds in rounds] for rounds in (ours, theirs))
+    return paired_ratios(own, others)
+
+
+def median_s(rounds: Sequence[Sequence[float]]) -> float:
+    """Returns the median of all steps of all rounds, in seconds."""
+    return float(np.median([seconds for of_round in rounds for seconds in of_round]))
+
+
 def in_turn(variants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Returns the rates of each variant, one a round; every second round goes backwards.
 

@@ -16,32 +16,27 @@ never quiet --threads=1 --clock=cpu counts the seconds in which a side had a cor
 line of JSON for each row to a file; --peers may be left out.
 """
 
-import json
-import os
-import pathlib
+import dataclasses
 import time
 
 import keras
 import numpy as np
-import rich.table
 import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks import beside_torch
 from benchmarks.arithmetic import training_flops
-from benchmarks.pairs import Ratio, median_s, paired_ratio
-from benchmarks.peer_process import PeerError, torch_peer
-from benchmarks.quiet import Others
-from benchmarks.torch_peer import CLOCKS
-from tfcovid.console import open_console, say
+from benchmarks.beside_torch import PAUSE, SIZE, clock
+from benchmarks.paired_ratios import Spread, median_s, ratio_of_times
+from benchmarks.peer_process import PeerError
+from tfcovid.console import say
 from tfcovid.losses.focal import SoftmaxFocal
 from tfcovid.models.classifier import build_classifier
 from tfcovid.training.distribution import Workers
 from tfcovid.training.divergence import StopAtDivergence
 from tfcovid.training.phases import Phase, TrainingPlan, compile_for
-from tfcovid.training.runtime import usable_cores
 
-PEERS = absl_flags.DEFINE_string("peers", None, "Python of the peers' environment.")
 NETWORKS = absl_flags.DEFINE_list(
     "networks", ["resnet50", "densenet121", "mobilenet_v2"], "torchvision's names."
 )
@@ -49,33 +44,14 @@ PRECISIONS = absl_flags.DEFINE_list("precisions", ["bfloat16", "float32"], "Of t
 MODES = absl_flags.DEFINE_list(
     "modes", ["channels_last", "contiguous", "compile"], "PyTorch's ways; compile: channels_last."
 )
-SIZE = absl_flags.DEFINE_integer("image_size", 224, "Side of the input, pixels.")
 BATCH = absl_flags.DEFINE_integer("batch_size", 16, "Images a step.")
-PAIRS = absl_flags.DEFINE_integer("pairs", 5, "Rounds.")
 STEPS = absl_flags.DEFINE_integer("steps", 10, "Steps a round.")
 PRODUCT = absl_flags.DEFINE_integer("product", 4096, "Side of the bare product's matrices.")
-PAUSE = absl_flags.DEFINE_float("pause_s", 0.5, "Between turns: idle threads spin for a while.")
-OTHERS = absl_flags.DEFINE_float("others", 0.1, "Share of the cores that others may take.")
-AGAIN = absl_flags.DEFINE_integer("again", 5, "Pairs that may be measured again.")
-QUICK = absl_flags.DEFINE_bool("quick", False, "64 px, batch 2, 2 pairs of 2 steps: it runs.")
-THREADS = absl_flags.DEFINE_integer("threads", None, "Of each side; as many as cores if not given.")
-CLOCK = absl_flags.DEFINE_enum("clock", "wall", list(CLOCKS), "cpu: for --threads=1.")
-OUTPUT = absl_flags.DEFINE_string("output", None, "A file of JSON lines that rows are added to.")
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 SMALL = {"image_size": 64, "batch_size": 2, "pairs": 2, "steps": 2, "product": 512}
 CHANNELS, CLASSES = 3, 3
 WARM_UP = 3
-
-
-def threads():
-    """Returns how many threads each side computes with."""
-    return THREADS.value or usable_cores()
-
-
-def clock():
-    """Returns seconds, by the clock that was asked for."""
-    return CLOCKS[CLOCK.value]()
 
 
 class StepTimes(keras.callbacks.Callback):
@@ -179,40 +155,26 @@ def prepare(network, precision, mode, peer):
     peer.ask("steps", count=WARM_UP)
 
 
-def turns(peer, ours):
-    """Returns seconds of each step, ours and theirs, a sequence a round, and the others' shares."""
-    own, theirs, shares = [], [], []
-    others = Others([os.getpid()] if peer is None else [os.getpid(), peer.pid])
-    again = AGAIN.value
-    while len(own) < PAIRS.value:
-        time.sleep(PAUSE.value)
-        others.begin()
-        ours_s = ours.steps(STEPS.value)
-        theirs_s = []
-        if peer is not None:
-            time.sleep(PAUSE.value)
-            theirs_s = peer.ask("steps", count=STEPS.value)
-        share = others.share()
-        if share > OTHERS.value and again:
-            again -= 1
-            continue
-        own.append(ours_s)
-        theirs.append(theirs_s)
-        shares.append(share)
-    return own, theirs, shares
-
-
 def compare(network, precision, reached, peer):
     """Yields a row for each way of PyTorch's."""
     ours = Ours(network, precision)
     ours.steps(WARM_UP)
+
+    def ours_turn():
+        return ours.steps(STEPS.value)
+
+    def theirs_turn():
+        return peer.ask("steps", count=STEPS.value)
+
     gflop = training_flops(ours.model) * BATCH.value / 1e9
     for mode in MODES.value if peer is not None else ["none"]:
         row = {"network": network, "precision": precision, "mode": mode, "gflop": gflop}
         try:
-            if peer is not None:
+            if peer is None:
+                own, shares = beside_torch.pairs(peer, ours_turn)
+            else:
                 prepare(network, precision, mode, peer)
-            own, theirs, shares = turns(peer, ours)
+                own, theirs, shares = beside_torch.pairs(peer, ours_turn, theirs_turn)
         except PeerError as error:
             yield {**row, "error": str(error)}
             continue
@@ -221,8 +183,7 @@ def compare(network, precision, reached, peer):
         if peer is not None:
             row["theirs_s"] = median_s(theirs)
             row["theirs_of_limit"] = gflop / row["theirs_s"] / reached["PyTorch"]
-            ratio = paired_ratio(own, theirs)
-            row["ratio"], row["low"], row["high"] = ratio.median, ratio.low, ratio.high
+            row |= dataclasses.asdict(ratio_of_times(own, theirs))
             peer.ask("forget")
         yield row
     keras.backend.clear_session()
@@ -240,48 +201,34 @@ def words(row):
         *cells,
         f"{BATCH.value / row['theirs_s']:.1f}",
         f"{row['theirs_of_limit']:.0%}",
-        str(Ratio(row["ratio"], row["low"], row["high"])),
+        Spread(row["median"], row["least"], row["greatest"]).text(2),
         f"{row['others']:.0%}",
     ]
 
 
 def measure(console, peer):
-    """Prints the table row by row, and whole."""
-    table = rich.table.Table(
-        *("network", "precision", "PyTorch", "ours, images/s", "of the limit"),
-        *("PyTorch, images/s", "of the limit", "ratio (pairs)", "others"),
-        title=f"{SIZE.value} px, batch {BATCH.value}, {threads()} threads, {CLOCK.value} clock",
+    """Prints a row for each network, precision and way of PyTorch's."""
+    rows = beside_torch.Rows(
+        console,
+        (
+            *("network", "precision", "PyTorch", "ours, images/s", "of the limit"),
+            *("PyTorch, images/s", "of the limit", "ratio (pairs)", "others"),
+        ),
+        words,
     )
-    if peer is not None:
-        say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
     for precision in PRECISIONS.value:
         reached = limits(precision, peer)
         shown = ", ".join(f"{library} {rate:.0f}" for library, rate in reached.items())
         say(console, f"bare {precision} product of {PRODUCT.value}: GFLOP/s {shown}")
         for network in NETWORKS.value:
             for row in compare(network, precision, reached, peer):
-                say(console, "  ".join(words(row)))
-                table.add_row(*words(row))
-                if OUTPUT.value:
-                    with pathlib.Path(OUTPUT.value).open("a") as file:
-                        file.write(json.dumps({**row, "limits": reached}) + "\n")
-    console.print(table)
+                rows.add({**row, "limits": reached})
+    rows.print()
 
 
 def main(_: list[str]) -> None:
     """Measures with the peer, or alone."""
-    if QUICK.value:
-        for name, value in SMALL.items():
-            setattr(absl_flags.FLAGS, name, value)
-    if THREADS.value is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(THREADS.value)
-        tf.config.threading.set_inter_op_parallelism_threads(THREADS.value)
-    console = open_console()
-    if PEERS.value is None:
-        measure(console, None)
-        return
-    with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
-        measure(console, peer)
+    beside_torch.run(measure, SMALL)
 
 
 if __name__ == "__main__":

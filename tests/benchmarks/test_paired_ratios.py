@@ -5,7 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.paired_ratios import best_setting, in_turn, paired_ratios, spread, table
+from benchmarks.paired_ratios import (
+    best_setting,
+    in_turn,
+    median_s,
+    paired_ratios,
+    ratio_of_times,
+    spread,
+    table,
+)
 
 
 def test_a_machine_that_slows_down_changes_rates_and_no_ratio():
@@ -54,3 +62,17 @@ def test_the_table_has_a_row_a_variant_with_both_ratios():
     assert cells[:4] == expected
     assert cells[4].startswith("0.03 (0.01")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_ratio_of_times_is_above_1_where_ours_takes_less():
+    ours, theirs = [[1.0, 1.1, 1.0], [2.0, 2.0, 2.2]], [[1.5, 1.5, 9.0], [4.0, 4.1, 4.0]]
+    assert ratio_of_times(ours, theirs).text(2) == "1.75 (1.50 to 2.00)"
+
+
+def test_times_of_rounds_without_a_partner_are_refused():
+    with pytest.raises(ValueError, match="rates of the same rounds"):
+        ratio_of_times([[1.0]], [[1.0], [1.0]])
+
+
+def test_the_median_is_of_all_steps():
+    assert median_s([[1.0, 5.0], [2.0]]) == 2.0
