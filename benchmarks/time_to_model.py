@@ -5,8 +5,8 @@
 
 MobileNetV2 from ImageNet weights on CoronaHack's three classes. Recipe A is the same in both tools:
 every weight trained for --epochs, the same split, batch, optimizer, schedule, class weights and
-ranges of augmentation, bfloat16. Recipe B is each tool's best: of PyTorch that is A, of tfcovid the
-head alone on features that are computed once (--head_augment=false). Seconds are from the start of
+ranges of augmentation, bfloat16. Recipe B is each tool's best: of PyTorch that is A, of tfcovid
+what --best says. Seconds are from the start of
 the process to the best model on the disk, start-up, reading and decoding included. The figures are
 those of that model on validation. In each seed the three run one after the other.
 """
@@ -32,20 +32,26 @@ CHECKPOINT = absl_flags.DEFINE_string("checkpoint", None, "The same in PyTorch."
 PEERS = absl_flags.DEFINE_string("peers", None, "Python with torch and torchvision.", required=True)
 SEEDS = absl_flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "Of the split and the training.")
 EPOCHS = absl_flags.DEFINE_integer("epochs", 3, "Of recipe A.")
-HEAD_EPOCHS = absl_flags.DEFINE_integer("head_epochs", 30, "Of recipe B.")
+BEST = absl_flags.DEFINE_list(
+    "best",
+    ["--head_epochs=30", "--epochs=0", "--head_augment=false", "--warmup_epochs=0"],
+    "Flags of tfcovid's recipe B.",
+)
+ONLY = absl_flags.DEFINE_list("only", [], "Names of recipes; all if empty.")
 SIZE = absl_flags.DEFINE_integer("image_size", 224, "Pixels.")
 
 SHARED = ("--loss=ce", "--imbalance=class_weight", "--batch_size=32", "--weight_decay=0.05")
 ALONE = ("--controls=none", "--heat_map=none", "--task=multiclass", "--backbone=mobilenet_v2")
 FIGURES = ("macro_log_loss", "balanced_accuracy")
+OURS, PEER, BEST_OURS = "A, tfcovid", "A and B, PyTorch", "B, tfcovid"
 WATCH_EVERY_S = 0.05
 
 
 def ours(folder, seed, *recipe):
     """Trains by tfcovid; returns seconds and figures of the best epoch."""
     words = [sys.executable, "-m", "tfcovid.train", f"--data_dir={DATA_DIR.value}", *ALONE]
-    words += [*SHARED, *recipe, f"--weights={WEIGHTS.value}", f"--image_size={SIZE.value}"]
-    words += [f"--seed={seed}", f"--workdir={folder}", "--precision=mixed_bfloat16"]
+    words += [*SHARED, f"--weights={WEIGHTS.value}", f"--image_size={SIZE.value}"]
+    words += [f"--seed={seed}", f"--workdir={folder}", "--precision=mixed_bfloat16", *recipe]
     started, trained = time.monotonic(), folder / "checkpoints" / "trained.json"
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while not trained.is_file():
@@ -77,13 +83,16 @@ def theirs(folder, run, seed):
 
 
 def of_seed(place, seed):
-    """Returns what each recipe of a seed gave, by name."""
+    """Yields what each recipe of a seed gave, after its name."""
     whole = ("--head_epochs=0", f"--epochs={EPOCHS.value}", "--learning_rate=1e-4")
-    head = (f"--head_epochs={HEAD_EPOCHS.value}", "--epochs=0", "--head_augment=false")
-    found = {"A, tfcovid": ours(place / "a", seed, *whole, "--batch_norm=train")}
-    found["A and B, PyTorch"] = theirs(place, place / "a", seed)
-    found["B, tfcovid"] = ours(place / "b", seed, *head, "--warmup_epochs=0")
-    return found
+    recipes = {
+        OURS: lambda: ours(place / "a", seed, *whole, "--batch_norm=train"),
+        PEER: lambda: theirs(place, place / "a", seed),
+        BEST_OURS: lambda: ours(place / "b", seed, *BEST.value),
+    }
+    for recipe, run in recipes.items():
+        if recipe in (ONLY.value or recipes):
+            yield recipe, run()
 
 
 def main(_: list[str]) -> None:
@@ -92,12 +101,14 @@ def main(_: list[str]) -> None:
     results: dict[str, list[dict[str, float]]] = {}
     for seed in SEEDS.value:
         with tempfile.TemporaryDirectory() as name:
-            for recipe, found in of_seed(pathlib.Path(name), seed).items():
+            for recipe, found in of_seed(pathlib.Path(name), seed):
                 results.setdefault(recipe, []).append(found)
                 figures = ", ".join(f"{key} {found[key]:.4f}" for key in FIGURES)
                 say(console, f"seed {seed}, {recipe}: {found['seconds']:.0f} s, {figures}")
+    if ONLY.value:
+        return
     table = rich.table.Table("recipe", "seconds", *FIGURES, "PyTorch's time over it")
-    peer = np.array([found["seconds"] for found in results["A and B, PyTorch"]])
+    peer = np.array([found["seconds"] for found in results[PEER]])
     for recipe, rows in results.items():
         columns = {key: np.array([found[key] for found in rows]) for key in ("seconds", *FIGURES)}
         ratio = peer / columns["seconds"]

@@ -105,7 +105,8 @@ def figures(labels, probs):
     }
 
 
-def main():
+def options():
+    """Returns what was asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=pathlib.Path)
     parser.add_argument("--data_dir", type=pathlib.Path)
@@ -117,58 +118,79 @@ def main():
     parser.add_argument("--learning_rate", type=float, default=1e-4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int)
-    asked = parser.parse_args()
-    torch.manual_seed(asked.seed)
+    return parser.parse_args()
+
+
+def loaders(asked, classes):
+    """Returns the training and the validation images of the run's manifest, in batches."""
     with (asked.run / "manifest.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    classes = json.loads((asked.run / "labels.json").read_text())
-    parts = {
-        split: Films(
-            [row for row in rows if row["split"] == split],
-            asked.data_dir,
-            classes,
-            transforms(asked.size, augment=split == "train"),
-        )
-        for split in ("train", "validation")
-    }
+
+    def films(split):
+        chosen = [row for row in rows if row["split"] == split]
+        transform = transforms(asked.size, augment=split == "train")
+        return Films(chosen, asked.data_dir, classes, transform)
+
     shared = {"num_workers": asked.workers, "persistent_workers": asked.workers > 0}
-    train = torch.utils.data.DataLoader(parts["train"], asked.batch_size, shuffle=True, **shared)
-    held_out = torch.utils.data.DataLoader(parts["validation"], 64, **shared)
-    labels = np.asarray(parts["train"].labels)
-    counts = np.bincount(labels, minlength=len(classes))
-    weights = torch.tensor(len(labels) / (len(classes) * counts), dtype=torch.float32)
+    return (
+        torch.utils.data.DataLoader(films("train"), asked.batch_size, shuffle=True, **shared),
+        torch.utils.data.DataLoader(films("validation"), 64, **shared),
+    )
+
+
+def cosine_with_warm_up(optimizer, steps, warm_up):
+    """Returns the schedule of the learning rate, stepped after each batch."""
+
+    def factor(step):
+        if step < warm_up:
+            return step / warm_up
+        return 0.5 * (1 + np.cos(np.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def class_weighted_loss(labels, num_classes):
+    """Returns cross-entropy in which every class counts alike, the mean over a batch."""
+    counts = np.bincount(labels, minlength=num_classes)
+    weights = torch.tensor(len(labels) / (num_classes * counts), dtype=torch.float32)
+    each = nn.CrossEntropyLoss(weights, reduction="none")
+    return lambda logits, targets: each(logits.float(), targets).mean()
+
+
+def train_epoch(model, batches, loss_of, optimizer, schedule):
+    """Trains on every batch once."""
+    model.train()
+    for images, targets in batches:
+        images = images.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images)
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(logits, targets).backward()
+        optimizer.step()
+        schedule.step()
+
+
+def main():
+    """Trains, keeps the best epoch, and prints its figures."""
+    asked = options()
+    torch.manual_seed(asked.seed)
+    classes = json.loads((asked.run / "labels.json").read_text())
+    train, held_out = loaders(asked, classes)
     model = network(asked.weights, len(classes))
     optimizer = torch.optim.AdamW(model.parameters(), asked.learning_rate, weight_decay=0.05)
     steps = asked.epochs * len(train)
     warm_up = len(train) if asked.epochs > 1 else max(1, steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: (
-            step / warm_up
-            if step < warm_up
-            else 0.5 * (1 + np.cos(np.pi * (step - warm_up) / max(1, steps - warm_up)))
-        ),
-    )
-    loss_of = nn.CrossEntropyLoss(weights, reduction="none")
-    best, best_probs = float("inf"), None
-    truth = np.asarray(parts["validation"].labels)
+    schedule = cosine_with_warm_up(optimizer, steps, warm_up)
+    loss_of = class_weighted_loss(np.asarray(train.dataset.labels), len(classes))
+    truth = np.asarray(held_out.dataset.labels)
+    best = {"macro_log_loss": float("inf")}
     for _ in range(asked.epochs):
-        model.train()
-        for images, targets in train:
-            images = images.to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = model(images)
-            loss = loss_of(logits.float(), targets).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        probs = probabilities(model, held_out)
-        now = figures(truth, probs)["macro_log_loss"]
-        if now < best:
-            best, best_probs = now, probs
+        train_epoch(model, train, loss_of, optimizer, schedule)
+        now = figures(truth, probabilities(model, held_out))
+        if now["macro_log_loss"] < best["macro_log_loss"]:
+            best = now
             torch.save(model.state_dict(), asked.output)
-    print(json.dumps(figures(truth, best_probs)))
+    print(json.dumps(best))
 
 
 if __name__ == "__main__":
