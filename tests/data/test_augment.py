@@ -70,7 +70,10 @@ def test_sampling_equals_scipy_with_the_edge_continued():
     matrices = generator.normal(0, 0.4, (len(images), 2, 2)) + np.eye(2)
     shifts = generator.normal(0, 4, (len(images), 2))
     sampled = sample_affine(
-        tf.constant(images), tf.constant(matrices, tf.float32), tf.constant(shifts, tf.float32)
+        tf.constant(images),
+        tf.constant(matrices, tf.float32),
+        tf.constant(shifts, tf.float32),
+        reach=8 * SIZE,
     )
     for image, matrix, shift, result in zip(images, matrices, shifts, sampled, strict=True):
         expected = scipy.ndimage.affine_transform(
@@ -127,7 +130,8 @@ def test_the_last_row_and_column_keep_their_pixels_when_shifted_into_view():
     images = batch()
     eye = np.tile(np.eye(2, dtype=np.float32), (len(images), 1, 1))
     shifts = np.full((len(images), 2), 3, np.float32)
-    sampled = sample_affine(tf.constant(images), tf.constant(eye), tf.constant(shifts)).numpy()
+    sampled = sample_affine(tf.constant(images), tf.constant(eye), tf.constant(shifts), reach=64)
+    sampled = sampled.numpy()
     expected = np.pad(images[:, 3:, 3:, 0], [(0, 0), (0, 3), (0, 3)], mode="edge")
     np.testing.assert_array_equal(sampled, expected)
 

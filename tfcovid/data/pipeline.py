@@ -145,9 +145,11 @@ def training_dataset(
                 occurrences=occurrences,
                 epoch=epoch,
                 seed=tf.constant(seed, tf.int64),
+                preprocessing=preprocessing,
             )
-        inputs = images if preprocessing is None else preprocessing.stream_input(images)
-        return inputs, tf.gather(labels, positions), tf.gather(weights, positions)
+        elif preprocessing is not None:
+            images = preprocessing.stream_input(images)
+        return images, tf.gather(labels, positions), tf.gather(weights, positions)
 
     def made(batches):
         calls = num_parallel_calls or tf.data.AUTOTUNE

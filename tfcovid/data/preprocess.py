@@ -215,21 +215,37 @@ class Preprocessing:
         No exporter knows compiled functions, so the models that are exported do without.
 
         Args:
-          images: uint8, or float32 in 0..255, [batch, image_size, image_size, 1].
+          images: uint8 [batch, image_size, image_size, 1].
 
         Returns:
           float32 [batch, image_size, image_size, channels].
         """
-        if self.channels == 1:
-            return self.network_input(images)
+        return _compiled_input(images, self)
+
+    def inside_compiled(self, images):
+        """Returns `network_input` in the form that XLA compiles well, for a compiled function.
+
+        Args:
+          images: uint8, or float32 in 0..255, [batch, image_size, image_size, 1].
+
+        Returns:
+          float32 [batch, image_size, image_size, channels].
+
+        Raises:
+          ValueError: if the images are of another size.
+        """
+        expected = [self.image_size, self.image_size, 1]
+        if images.shape[1:].as_list() != expected:
+            raise ValueError(
+                f"images: expected {expected} after the batch. Received: {images.shape}."
+            )
         scales, offsets = self._scales_and_offsets()
-        images = tf.ensure_shape(images, [None, self.image_size, self.image_size, 1])
-        scaled = _compiled_product(images, tuple(scales))
-        # Outside: compiled with the product, the sum would be rounded once and not twice.
-        rows = tf.reshape(scaled, [-1, self.image_size, self.image_size * self.channels])
-        if any(offsets):
-            rows = rows + tf.constant(offsets * self.image_size)
-        return tf.reshape(rows, [-1, self.image_size, self.image_size, self.channels])
+        scaled = tf.cast(images, tf.float32) * tf.constant(scales)
+        if not any(offsets):
+            return scaled
+        # A bound that is never reached keeps product and sum apart: joined, they are rounded once
+        # and not twice.
+        return tf.minimum(scaled, tf.constant(scales) * 256.0) + tf.constant(offsets)
 
     def __call__(self, encoded):
         """Returns the network's input for one encoded image, float32 [size, size, channels]."""
@@ -249,9 +265,8 @@ class Preprocessing:
 
 
 @tf.function(jit_compile=True)
-def _compiled_product(images, factors: tuple[float, ...]):
-    """Returns float32 [batch, size, size, len(factors)]: the images times each of the factors."""
-    return tf.cast(images, tf.float32) * tf.constant(factors)
+def _compiled_input(images, preprocessing: Preprocessing):
+    return preprocessing.inside_compiled(images)
 
 
 def _lung_mask(height: int, width: int):
