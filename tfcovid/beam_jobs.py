@@ -9,13 +9,17 @@ Apache Beam is an extra and imported inside functions only.
 """
 
 import contextlib
+import json
 import logging
 import os
 import pathlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tfcovid.whole_file import unique_whole_file
+
+NOTE_SUFFIX = ".json"
 EXTRA = "pip install -r requirements-prepare.txt"
 WATCH_EVERY_S = 0.2
 # The DirectRunner that works in this process, by its own name: under the name of DirectRunner Beam
@@ -23,6 +27,26 @@ WATCH_EVERY_S = 0.2
 RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
 
 Progress = Callable[[int, int], None]
+
+
+def note_of(file: str) -> pathlib.Path:
+    """Returns where the note of a shard lies: beside it."""
+    return pathlib.Path(file + NOTE_SUFFIX)
+
+
+def read_note(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what a note says, nothing where there is none."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def write_note(path: pathlib.Path, fields: Mapping[str, Any]) -> None:
+    """Writes a note, whole or not at all."""
+    with unique_whole_file(path) as beside:
+        beside.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
 
 
 def import_beam(what_for: str) -> Any:

@@ -18,9 +18,10 @@ from tests.conftest import ROOT
 from tests.data.dicoms import dicom
 from tests.data.images import encode, noise
 from tests.serving.test_exported import exported
+from tfcovid.beam_jobs import read_note
 from tfcovid.serving import client
 from tfcovid.serving.archive import ERRORS_NAME, INDEX_NAME, score_archive
-from tfcovid.serving.archive_jobs import ArchiveJob, ScoringModel, read_note, score_job
+from tfcovid.serving.archive_jobs import ArchiveJob, ScoringModel, score_job
 from tfcovid.serving.client import load_signature, predict_files
 from tfcovid.serving.exported import save_exported
 from tfcovid.serving.lines import prediction_line

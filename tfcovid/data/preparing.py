@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfcovid.beam_jobs import Progress, import_beam, running, watched
+from tfcovid.beam_jobs import NOTE_SUFFIX, Progress, import_beam, running, watched
 from tfcovid.data.image_files import FACT_TYPES
 from tfcovid.data.record_index import (
     INDEX_NAME,
@@ -29,7 +29,6 @@ from tfcovid.data.record_index import (
     write_index,
 )
 from tfcovid.data.shard_jobs import (
-    NOTE_SUFFIX,
     Finished,
     ShardJob,
     finished,

@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfcovid.beam_jobs import note_of, read_note, write_note
 from tfcovid.data.decode_files import square_and_thumbnail, why_undecoded
 from tfcovid.data.image_files import encoded_image
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.record_index import FORMAT, PIXELS_VERSION, VIEW, ShardFile
 from tfcovid.data.records import verify_shard, write_shard
-from tfcovid.whole_file import unique_whole_file
-
-NOTE_SUFFIX = ".json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +50,7 @@ class ShardJob:
     @property
     def note(self) -> pathlib.Path:
         """The file beside the shard that says what it was made from."""
-        return pathlib.Path(self.file + NOTE_SUFFIX)
+        return note_of(self.file)
 
     @property
     def made_from(self) -> str:
@@ -79,10 +77,10 @@ def make_shard(job: ShardJob) -> None:
     try:
         shard = write_shard(job.path, _decoded(job, failed), job.image_size)
     except (OSError, ValueError) as error:
-        _write_note(job, {"error": str(error)})
+        write_note(job.note, {"error": str(error)})
     else:
         facts = dataclasses.asdict(shard)
-        _write_note(job, {"shard": facts, "made_from": job.made_from, "failed": failed})
+        write_note(job.note, {"shard": facts, "made_from": job.made_from, "failed": failed})
 
 
 def finished(job: ShardJob) -> Finished | None:
@@ -90,7 +88,7 @@ def finished(job: ShardJob) -> Finished | None:
 
     Its bytes are read and held against the digest in the note.
     """
-    note = _read_note(job)
+    note = read_note(job.note)
     try:
         shard = ShardFile(**note["shard"])
         if note["made_from"] != job.made_from:
@@ -103,7 +101,7 @@ def finished(job: ShardJob) -> Finished | None:
 
 def mistake(job: ShardJob) -> str:
     """Returns why a shard was not made, one line."""
-    reason = _read_note(job).get("error")
+    reason = read_note(job.note).get("error")
     return str(reason or f"{job.path}: was not made; the log of Beam's runner says why")
 
 
@@ -143,17 +141,3 @@ def _decoder(image_size: int) -> Callable[[bytes], Any]:
             return square_and_thumbnail(encoded, preprocessing)
 
     return decode
-
-
-def _write_note(job: ShardJob, fields: Mapping[str, Any]) -> None:
-    with unique_whole_file(job.note) as beside:
-        beside.write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _read_note(job: ShardJob) -> dict[str, Any]:
-    """Returns what the note says, nothing where there is none."""
-    try:
-        fields = json.loads(job.note.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}

@@ -20,16 +20,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcovid.beam_jobs import Progress, import_beam, running, watched
+from tfcovid.beam_jobs import NOTE_SUFFIX, Progress, import_beam, read_note, running, watched
 from tfcovid.serving.archive_jobs import (
     FORMAT,
-    NOTE_SUFFIX,
     ArchiveJob,
     FinishedShard,
     ScoringModel,
     finished_shard,
     forget_note,
-    read_note,
     stamp,
     write_scored,
 )

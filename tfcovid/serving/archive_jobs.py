@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from tfcovid.beam_jobs import note_of, read_note, write_note
 from tfcovid.data.dicom_header import NEEDS_PYDICOM
 from tfcovid.serving.client import NOT_THE_IMAGE, load_signature, predict_files
 from tfcovid.serving.lines import prediction_line
@@ -24,7 +25,6 @@ from tfcovid.serving.model_folder import decision_rule, model_card
 from tfcovid.whole_file import sha256_of, unique_whole_file
 
 FORMAT = 1
-NOTE_SUFFIX = ".json"
 NOT_THERE = (-1, -1)
 # How the errors begin whose cause may be gone when the command is given again.
 NOT_FINAL = ("cannot be read", NEEDS_PYDICOM)
@@ -95,7 +95,7 @@ class ArchiveJob:
     @property
     def note(self) -> pathlib.Path:
         """The file beside the shard that says what it was made from."""
-        return pathlib.Path(self.file + NOTE_SUFFIX)
+        return note_of(self.file)
 
     @property
     def names(self) -> str:
@@ -200,7 +200,7 @@ def write_scored(scored: Scored) -> None:
     held = {"model": job.model.digest, "names": job.names}
     try:
         if scored.failure is not None:
-            _write_note(job, {"error": scored.failure, **held})
+            write_note(job.note, {"error": scored.failure, **held})
             return
         with unique_whole_file(job.path) as beside:
             beside.write_text("".join(f"{line}\n" for line in scored.lines), encoding="utf-8")
@@ -209,10 +209,10 @@ def write_scored(scored: Scored) -> None:
             job.path.name, len(scored.lines), sha256, tuple(scored.errors), scored.again
         )
         facts = dataclasses.asdict(shard)
-        _write_note(job, {"shard": facts, "made_from": job.made_from, **held})
+        write_note(job.note, {"shard": facts, "made_from": job.made_from, **held})
     except OSError as error:
         with contextlib.suppress(OSError):
-            _write_note(job, {"error": f"cannot be written ({error.strerror})", **held})
+            write_note(job.note, {"error": f"cannot be written ({error.strerror})", **held})
 
 
 def finished_shard(job: ArchiveJob) -> FinishedShard | None:
@@ -232,17 +232,3 @@ def finished_shard(job: ArchiveJob) -> FinishedShard | None:
 def forget_note(job: ArchiveJob) -> None:
     """Removes the note: the shard counts for nothing then, and stays until another replaces it."""
     job.note.unlink(missing_ok=True)
-
-
-def read_note(path: pathlib.Path) -> dict[str, Any]:
-    """Returns what a note says, nothing where there is none."""
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def _write_note(job: ArchiveJob, fields: Mapping[str, Any]) -> None:
-    with unique_whole_file(job.note) as beside:
-        beside.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
