@@ -1,5 +1,6 @@
 """What is said of a file before it is classified."""
 
+import os
 import struct
 
 import pandas as pd
@@ -64,3 +65,9 @@ def test_a_dicom_stream_without_its_preamble_is_named_as_such(syntax):
 def test_a_file_that_is_no_dicom_is_read_as_it_is():
     content = encode(PIXELS, "PNG")
     assert readable_or_reason(content, radiograph=True) == Readable(content, 40 * 50)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert readable_file(tmp_path / "pipe.jpg") == "no regular file"

@@ -286,7 +286,7 @@ def test_a_folder_with_something_else_in_it_is_refused(archive, model, tmp_path)
 
 @needs_beam
 def test_more_shards_than_batches_are_refused(archive, model, tmp_path):
-    with pytest.raises(ValueError, match="--shards=8: expected 1 to 7, the batches of 2 in 13"):
+    with pytest.raises(ValueError, match="--shards=8: expected 1 to 7, as 13 images make that"):
         scored(archive, model, tmp_path / "out", shards=8)
 
 

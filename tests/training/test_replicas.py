@@ -201,8 +201,25 @@ def test_a_job_step_of_slurm_names_the_workers(monkeypatch):
             },
             "workers only",
         ),
+        (
+            {
+                "TF_CONFIG": '{"cluster": {"worker": ["a:1", "a:1"]},'
+                '"task": {"type": "worker", "index": 0}}'
+            },
+            "each address with its port and none twice",
+        ),
+        (
+            {
+                "TF_CONFIG": '{"cluster": {"worker": ["a:1", "b"]},'
+                '"task": {"type": "worker", "index": 0}}'
+            },
+            "each address with its port and none twice",
+        ),
     ],
-    ids=["nothing", "no JSON", "a list", "an index too large", "parameter servers"],
+    ids=[
+        *("nothing", "no JSON", "a list", "an index too large", "parameter servers"),
+        *("an address twice", "no port"),
+    ],
 )
 def test_a_cluster_that_is_named_wrongly_is_told_in_one_line(environment, message):
     with pytest.raises(ValueError, match=message.replace("{", r"\{")):

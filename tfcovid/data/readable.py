@@ -67,8 +67,11 @@ def readable_file(
       max_pixels: as in `readable_or_reason`.
       radiograph: likewise.
     """
+    path = pathlib.Path(name)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return "no regular file"  # a pipe would be waited for, for ever
     try:
-        content = pathlib.Path(name).read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return readable_or_reason(content, max_pixels=max_pixels, radiograph=radiograph)

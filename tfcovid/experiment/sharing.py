@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.single import build_network
 from tfcovid.experiment.fitting import train
 from tfcovid.experiment.resumed import flat
-from tfcovid.training.distribution import DISTRIBUTIONS, Workers
+from tfcovid.training.distribution import DISTRIBUTIONS, Workers, cluster_of
 from tfcovid.training.run_record import RunFolder
 
 # What TensorFlow raises in those that are left when one of the workers is gone.
@@ -58,6 +59,7 @@ def open_workers(config: Config, sharing: Sharing, console: rich.console.Console
     if sharing.distribute is Distribute.MULTI_WORKER and config.run.workdir is None:
         raise ValueError(f"{flag}: expected --workdir, a folder on a disk that all workers see")
     if sharing.distribute is Distribute.MULTI_WORKER:
+        cluster_of(os.environ)  # what is wrong with it is said before they are waited for
         say(console, "waiting until all workers are there")
     workers = DISTRIBUTIONS[sharing.distribute]()
     if workers.count > 1:

@@ -97,8 +97,8 @@ def score_archive(
     batches = math.ceil(len(files) / batch_size)
     if not 1 <= shards <= batches:
         raise ValueError(
-            f"--shards={shards}: expected 1 to {batches}, the batches of {batch_size} in "
-            f"{len(files)} images"
+            f"--shards={shards}: expected 1 to {batches}, as {len(files)} images make that many "
+            f"batches of {batch_size}; lower it or --predict_batch_size"
         )
     load_signature(model_folder)  # what is wrong with it comes before any work
     model = ScoringModel.at(model_folder)

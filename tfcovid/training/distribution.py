@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -192,11 +193,16 @@ def _check_tf_config(text: str) -> None:
         content = json.loads(text)
         workers, task = content["cluster"]["worker"], content["task"]
         fits = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
+        addresses = all(re.fullmatch(r"\S+:\d+", address) for address in workers)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{expected}; found {text[:200]!r}") from error
     if not fits or set(content["cluster"]) != {"worker"}:
         raise ValueError(
             f"{expected}, workers only, an index below their number; found {text[:200]!r}"
+        )
+    if not addresses or len(set(workers)) < len(workers):
+        raise ValueError(
+            f"{expected}, each address with its port and none twice; found {text[:200]!r}"
         )
 
 
