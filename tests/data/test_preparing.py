@@ -4,17 +4,15 @@ import dataclasses
 import importlib.util
 import json
 import os
-import signal
-import subprocess
 import sys
-import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, run_entry
+from tests.conftest import run_entry
 from tests.data.images import encode, noise
+from tests.killed_halfway import killed_halfway
 from tfcovid.data.decode_files import decode_files
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.preparing import prepare_records
@@ -174,23 +172,7 @@ tests.prepare(root, output_dir, progress=lambda done, total: print(done, flush=T
 @needs_beam
 def test_a_killed_run_goes_on_and_redoes_no_complete_shard(root, tmp_path):
     records, blocked = tmp_path / "records", root / "05.png"
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, root, records, blocked],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        hung = threading.Timer(120, process.kill)
-        hung.start()
-        shards_done = 0
-        while shards_done < SHARDS // 2:
-            line = process.stdout.readline()
-            assert line, "the run ended by itself"
-            shards_done = int(line)
-        hung.cancel()
-        assert process.poll() is None
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+    killed_halfway(KILLED, root, records, blocked, shards=SHARDS)
     (tmp_path / "kept apart").replace(blocked)
     assert not (records / "records.json").exists()
     assert list(records.glob(".part-*"))

@@ -3,20 +3,16 @@
 import fcntl
 import importlib.util
 import json
-import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
-import threading
 
 import pytest
 import tensorflow as tf
 
-from tests.conftest import ROOT
 from tests.data.dicoms import dicom
 from tests.data.images import encode, noise
+from tests.killed_halfway import killed_halfway
 from tests.serving.test_exported import exported
 from tfcovid.beam_jobs import read_note
 from tfcovid.serving import client
@@ -133,39 +129,24 @@ def test_the_lines_are_those_of_predict(archive, model, tmp_path, workers, shard
 
 
 KILLED = """
-import os, pathlib, sys
+import pathlib, sys, threading
 from tests.serving import test_archive as tests
-archive, model, output, blocked = map(pathlib.Path, sys.argv[1:])
-files = tests.files_of(archive)
-blocked.rename(output.with_name("kept apart"))
-os.mkfifo(blocked)  # whoever reads it waits for ever
-progress = lambda done, total: print(done, flush=True)
-tests.scored(archive, model, output, files=files, progress=progress)
+from tfcovid.serving import archive_jobs
+archive, model, output = map(pathlib.Path, sys.argv[1:])
+predict = archive_jobs.predict_files
+def predict_or_wait(signature, names, **options):
+    if any(name.endswith("06.png") for name in names):
+        threading.Event().wait()
+    return predict(signature, names, **options)
+archive_jobs.predict_files = predict_or_wait
+tests.scored(archive, model, output, progress=lambda done, total: print(done, flush=True))
 """
 
 
 @needs_beam
 def test_a_killed_run_goes_on_and_classifies_no_finished_shard_again(archive, model, tmp_path):
-    output, blocked = tmp_path / "out", archive / "06.png"
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, archive, model, output, blocked],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        hung = threading.Timer(120, process.kill)
-        hung.start()
-        done = 0
-        while done < SHARDS // 2:
-            line = process.stdout.readline()
-            assert line, "the run ended by itself"
-            done = int(line)
-        hung.cancel()
-        assert process.poll() is None
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    blocked.unlink()
-    (tmp_path / "kept apart").rename(blocked)
+    output = tmp_path / "out"
+    killed_halfway(KILLED, archive, model, output, shards=SHARDS)
     assert not (output / INDEX_NAME).exists()
     before = stamps(output)
     assert SHARDS // 2 <= len(before) < SHARDS
