@@ -16,6 +16,7 @@ THUMBNAIL_PX = 96
 HASHED_PX = 32
 FREQUENCIES = 12
 HASH_BITS = FREQUENCIES**2 - 1
+TRANSFORMED = 256  # images at a time, 10 MB of them in float32
 
 Crop = tuple[float, float, float, float]
 
@@ -43,9 +44,12 @@ def hashes(thumbnails: np.ndarray, crop: Crop = CROPS[0]) -> np.ndarray:
       Signs -1 or 1, float32 [n, 143]; the dot product of two is 143 less twice the number of
       differing bits.
     """
-    cropped = resample(thumbnails, crop, HASHED_PX)
-    frequencies = fft.dctn(cropped, axes=(1, 2))[:, :FREQUENCIES, :FREQUENCIES]
-    coefficients = frequencies.reshape(len(thumbnails), -1)[:, 1:]
+    # Resampling and transform are one product an axis, of which the low frequencies suffice.
+    left, right, top, bottom = crop
+    transform = fft.dct(np.eye(HASHED_PX, dtype=np.float32), axis=0)[:FREQUENCIES]
+    rows = transform @ _area_weights(thumbnails.shape[1], top, 1 - bottom, HASHED_PX)
+    columns = transform @ _area_weights(thumbnails.shape[2], left, 1 - right, HASHED_PX)
+    coefficients = _along_both(thumbnails, rows, columns).reshape(len(thumbnails), -1)[:, 1:]
     above = coefficients > np.median(coefficients, axis=1, keepdims=True)
     return np.where(above, 1, -1).astype(np.float32)
 
@@ -64,9 +68,18 @@ def resample(images: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     left, right, top, bottom = crop
     rows = _area_weights(images.shape[1], top, 1 - bottom, size)
     columns = _area_weights(images.shape[2], left, 1 - right, size)
-    # Two large products, not two small ones an image: those would wait for each other's threads.
-    narrow = _times(images.astype(np.float32), columns)
-    return _times(narrow.swapaxes(1, 2), rows).swapaxes(1, 2)
+    return _along_both(images, rows, columns)
+
+
+def _along_both(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Returns rows @ image @ columns.T of each image, float32."""
+    out = np.empty((len(images), len(rows), len(columns)), np.float32)
+    for start in range(0, len(images), TRANSFORMED):
+        part = slice(start, start + TRANSFORMED)
+        # Two large products; two small ones an image would wait for each other's threads.
+        narrow = _times(images[part].astype(np.float32), columns)
+        out[part] = _times(narrow.swapaxes(1, 2), rows).swapaxes(1, 2)
+    return out
 
 
 def _times(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
