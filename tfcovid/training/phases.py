@@ -243,7 +243,10 @@ def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan, workers: W
             # build_optimizer has wrapped it where needed, with the initial scale asked for.
             auto_scale_loss=False,
         )
-    if workers.strategy is not None:
+    if workers.strategy is None:
+        # A step that makes variables is traced twice.
+        model.optimizer.build(model.trainable_variables)
+    else:
         columns = [sum(size for size, _ in plan.blocks)] if plan.blocks else []
         share(model, keras.KerasTensor((None, *columns), "int32"))
 
