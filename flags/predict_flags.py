@@ -13,7 +13,10 @@ MODEL = absl_flags.DEFINE_string(
     "model", None, "The SavedModel folder of a run: RUN/saved_model. Required."
 )
 PATTERN = absl_flags.DEFINE_string(
-    "pattern", None, "Images to classify, such as 'scans/*.png', besides those named directly."
+    "pattern",
+    None,
+    "Images to classify, such as 'scans/*.png' or 'ARCHIVE/**/*.dcm', besides those named "
+    "directly. A folder that links lead to again counts once.",
 )
 PREDICT_BATCH_SIZE = absl_flags.DEFINE_integer(
     "predict_batch_size", 16, "Images classified at a time.", lower_bound=1

@@ -8,7 +8,6 @@ Beam pipeline that goes on where it was killed.
 """
 
 import contextlib
-import glob
 import os
 import pathlib
 import sys
@@ -19,6 +18,7 @@ from absl import flags as absl_flags
 
 from flags import beam_flags, predict_flags
 from tfcovid.entry import run_command
+from tfcovid.serving.named_files import named_files
 from tfcovid.startup import import_tensorflow
 from tfcovid.whole_file import whole_file
 
@@ -106,21 +106,6 @@ def exit_code(failed: int, files: int) -> int:
     if failed:
         print(f"error: {failed} of {files} images could not be classified", file=sys.stderr)
     return int(failed > 0)
-
-
-def named_files(arguments: Sequence[str], pattern: str | None) -> list[str]:
-    """Returns the files named directly and by pattern, each once, in order.
-
-    Raises:
-      ValueError: if there are none.
-    """
-    # Path.glob takes no absolute patterns.
-    matched = sorted(glob.glob(pattern, recursive=True)) if pattern else []  # noqa: PTH207
-    files = list(dict.fromkeys([*arguments, *matched]))
-    if not files:
-        asked = f"--pattern={pattern} matches no file" if pattern else "no image was named"
-        raise ValueError(f"{asked}: expected image files, or --pattern='folder/*.png'")
-    return files
 
 
 def output_path(output: str) -> pathlib.Path:

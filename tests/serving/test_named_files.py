@@ -1,0 +1,67 @@
+import pytest
+
+from tfcovid.serving.named_files import named_files
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Two films in a folder and one below it."""
+    (tmp_path / "archive" / "more").mkdir(parents=True)
+    for name in ("a.png", "b.png", "more/a.png"):
+        (tmp_path / "archive" / name).write_bytes(b"")
+    return tmp_path / "archive"
+
+
+def names(archive, *arguments, pattern):
+    found = named_files(arguments, f"{archive}/{pattern}")
+    return [name.removeprefix(f"{archive}/") for name in found]
+
+
+def test_a_pattern_takes_files_and_no_folders(archive):
+    assert names(archive, pattern="**/*") == ["a.png", "b.png", "more/a.png"]
+    assert names(archive, pattern="*") == ["a.png", "b.png"]
+
+
+def test_a_link_to_a_folder_above_or_beside_gives_no_file_twice(archive):
+    (archive / "more" / "loop").symlink_to("..")
+    (archive / "beside").symlink_to("more")
+    assert names(archive, pattern="**/*") == ["a.png", "b.png", "beside/a.png"]
+    assert names(archive, pattern="*/*") == ["beside/a.png", "more/a.png"]  # as written
+
+
+def test_a_link_to_a_file_and_one_to_a_folder_elsewhere_are_followed(archive, tmp_path):
+    (archive / "c.png").symlink_to("a.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "d.png").write_bytes(b"")
+    (archive / "linked").symlink_to("../elsewhere")
+    (archive / "gone.png").symlink_to("nowhere")
+    found = ["a.png", "b.png", "c.png", "gone.png", "linked/d.png", "more/a.png"]
+    assert names(archive, pattern="**/*") == found
+
+
+def test_two_stars_stand_for_folders_anywhere_in_a_pattern(archive, monkeypatch):
+    (archive / "more" / "still" / "more").mkdir(parents=True)
+    (archive / "more" / "still" / "more" / "e.png").write_bytes(b"")
+    (archive / ".hidden").mkdir()
+    (archive / ".hidden" / "f.png").write_bytes(b"")
+    (archive / "[odd]").mkdir()
+    (archive / "[odd]" / "g.png").write_bytes(b"")
+    everything = ["[odd]/g.png", "a.png", "b.png", "more/a.png", "more/still/more/e.png"]
+    assert names(archive, pattern="**") == everything
+    assert names(archive, pattern="**/more/**/*.png") == ["more/a.png", "more/still/more/e.png"]
+    assert names(archive, pattern="**/still/*/*") == ["more/still/more/e.png"]
+    monkeypatch.chdir(archive)
+    assert named_files([], "**/*") == everything
+    assert named_files([], "mo*/**/e.png") == ["more/still/more/e.png"]
+
+
+def test_what_is_named_comes_first_and_is_not_taken_again(archive):
+    named = (f"{archive}/b.png", "not-there.png", f"{archive}/b.png")
+    assert names(archive, *named, pattern="*.png") == ["b.png", "not-there.png", "a.png"]
+
+
+def test_no_file_is_one_line(archive):
+    with pytest.raises(ValueError, match=r"--pattern=.*gif matches no file: expected image files"):
+        named_files([], f"{archive}/*.gif")
+    with pytest.raises(ValueError, match="no image was named"):
+        named_files([], None)
