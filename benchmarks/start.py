@@ -17,6 +17,7 @@ from absl import app
 from absl import flags as absl_flags
 
 from benchmarks.stages import Stage, durations
+from benchmarks.start_process import FIRST_STEP
 from tfcovid.console import open_console
 
 DATA_DIR = absl_flags.DEFINE_string("data_dir", None, "CoronaHack.", required=True)
@@ -28,7 +29,7 @@ STAGES = (
     Stage("Python, TensorFlow", ("data:",)),
     Stage("files checked, decoded, searched for copies; split", ("images:",)),
     Stage("network built, weights loaded", ("model:",)),
-    Stage("first step", ("first step done",)),
+    Stage("first step", (FIRST_STEP,)),
 )
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.start_process FLAGS
 
-Prints what `tfcovid.train` prints and a line when the first batch of a training is done, and ends.
+Prints what `tfcovid.train` prints and a line when the first batch of a training is done, and ends;
+the callbacks' own first turn is not waited for.
 """
 
 import os

@@ -16,7 +16,7 @@ PATTERN = absl_flags.DEFINE_string(
     "pattern",
     None,
     "Images to classify, such as 'scans/*.png' or 'ARCHIVE/**/*.dcm', besides those named "
-    "directly. A folder that links lead to again counts once.",
+    "directly. Below ** a file counts once, whatever links lead to it again.",
 )
 PREDICT_BATCH_SIZE = absl_flags.DEFINE_integer(
     "predict_batch_size", 16, "Images classified at a time.", lower_bound=1

@@ -22,12 +22,14 @@ def killed_halfway(script, *args, shards):
     ) as process:
         hung = threading.Timer(120, process.kill)
         hung.start()
-        done = 0
-        while done < shards // 2:
-            line = process.stdout.readline()
-            assert line, "the run ended by itself"
-            done = int(line)
-        hung.cancel()
+        try:
+            done = 0
+            while done < shards // 2:
+                line = process.stdout.readline()
+                assert line, "the run ended by itself, or hung for two minutes"
+                done = int(line)
+        finally:
+            hung.cancel()
         assert process.poll() is None
         process.kill()
         assert process.wait() == -signal.SIGKILL

@@ -33,7 +33,10 @@ def predict(argv: Sequence[str]) -> int:
     model = pathlib.Path(predict_flags.MODEL.value or "").expanduser()
     pattern, output = predict_flags.PATTERN.value, predict_flags.OUTPUT.value
     # A shell expands no ~ behind a "=".
-    files = named_files(argv[1:], pattern and os.path.expanduser(pattern))  # noqa: PTH111
+    expanded = pattern and os.path.expanduser(pattern)  # noqa: PTH111
+    files = named_files(
+        argv[1:], expanded, warn=lambda line: print(f"note: {line}", file=sys.stderr)
+    )
     # A damaged JPEG has its line here; TensorFlow's own would come between the others.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if beam_flags.SHARDS.value is not None:

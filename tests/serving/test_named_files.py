@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from tfcovid.serving.named_files import named_files
@@ -12,8 +15,12 @@ def archive(tmp_path):
     return tmp_path / "archive"
 
 
-def names(archive, *arguments, pattern):
-    found = named_files(arguments, f"{archive}/{pattern}")
+def unexpected(line):
+    raise AssertionError(line)
+
+
+def names(archive, *arguments, pattern, warn=unexpected):
+    found = named_files(arguments, f"{archive}/{pattern}", warn=warn)
     return [name.removeprefix(f"{archive}/") for name in found]
 
 
@@ -25,7 +32,10 @@ def test_a_pattern_takes_files_and_no_folders(archive):
 def test_a_link_to_a_folder_above_or_beside_gives_no_file_twice(archive):
     (archive / "more" / "loop").symlink_to("..")
     (archive / "beside").symlink_to("more")
-    assert names(archive, pattern="**/*") == ["a.png", "b.png", "beside/a.png"]
+    for pattern in ("**/*", "**", "**/**/*", "**//*.png", "**/**"):
+        assert names(archive, pattern=pattern) == ["a.png", "b.png", "more/a.png"]
+    by_links = ["beside/a.png", "beside/loop/a.png", "beside/loop/b.png"]
+    assert names(archive, pattern="*/**/*") == by_links
     assert names(archive, pattern="*/*") == ["beside/a.png", "more/a.png"]  # as written
 
 
@@ -51,8 +61,8 @@ def test_two_stars_stand_for_folders_anywhere_in_a_pattern(archive, monkeypatch)
     assert names(archive, pattern="**/more/**/*.png") == ["more/a.png", "more/still/more/e.png"]
     assert names(archive, pattern="**/still/*/*") == ["more/still/more/e.png"]
     monkeypatch.chdir(archive)
-    assert named_files([], "**/*") == everything
-    assert named_files([], "mo*/**/e.png") == ["more/still/more/e.png"]
+    assert named_files([], "**/*", warn=unexpected) == everything
+    assert named_files([], "mo*/**/e.png", warn=unexpected) == ["more/still/more/e.png"]
 
 
 def test_what_is_named_comes_first_and_is_not_taken_again(archive):
@@ -60,8 +70,35 @@ def test_what_is_named_comes_first_and_is_not_taken_again(archive):
     assert names(archive, *named, pattern="*.png") == ["b.png", "not-there.png", "a.png"]
 
 
+def test_a_link_to_itself_is_a_file_for_its_reader_to_refuse(archive):
+    (archive / "self").symlink_to("self")
+    (archive / ".hidden").symlink_to(".hidden")
+    assert names(archive, pattern="**/*") == ["a.png", "b.png", "more/a.png", "self"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(archive, monkeypatch):
+    scan = os.scandir
+
+    def scandir(folder):
+        if folder.endswith("more"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    told = []
+    assert names(archive, pattern="**/*", warn=told.append) == ["a.png", "b.png"]
+    assert told == [f"{archive}/more cannot be read (Permission denied): what is in it is left out"]
+
+
+def test_a_slash_at_the_end_and_two_stars_in_a_name_are_globs(archive):
+    for pattern in ("**/", "*/"):
+        with pytest.raises(ValueError, match="matches no file"):
+            names(archive, pattern=pattern)
+    assert names(archive, pattern="mo**/a.png") == ["more/a.png"]
+
+
 def test_no_file_is_one_line(archive):
     with pytest.raises(ValueError, match=r"--pattern=.*gif matches no file: expected image files"):
-        named_files([], f"{archive}/*.gif")
+        named_files([], f"{archive}/*.gif", warn=unexpected)
     with pytest.raises(ValueError, match="no image was named"):
-        named_files([], None)
+        named_files([], None, warn=unexpected)

@@ -57,6 +57,21 @@ def batches(epoch, batch):
     return tf.data.Dataset.from_generator(generate, output_signature=signature)
 
 
+def planned(precision, **options):
+    return TrainingPlan(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        num_classes=3,
+        batch_size=BATCH,
+        steps_per_epoch=STEPS,
+        weight_decay=0.01,
+        warmup_epochs=0.5,
+        precision=precision,
+        initial_loss_scale=2.0**30,  # so large that steps are skipped and it falls
+        jit_compile=False,
+        **options,
+    )
+
+
 def train(folder, *, precision="float32", schedule="cosine", patience=0, stop_after=None):
     """Trains three phases in a folder, or until a snapshot after so many steps; returns all."""
     folder.mkdir(exist_ok=True)
@@ -70,19 +85,7 @@ def train(folder, *, precision="float32", schedule="cosine", patience=0, stop_af
         every_s=1e9,
         stop_is_asked=lambda: stop_after is not None and next(steps) >= stop_after,
     )
-    plan = TrainingPlan(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        num_classes=3,
-        batch_size=BATCH,
-        steps_per_epoch=STEPS,
-        weight_decay=0.01,
-        warmup_epochs=0.5,
-        patience=patience,
-        precision=precision,
-        initial_loss_scale=2.0**30,  # so large that steps are skipped and it falls
-        jit_compile=False,
-        schedule=schedule,
-    )
+    plan = planned(precision, schedule=schedule, patience=patience)
     material = Material(
         stream=batches,
         validation=batches(99, 0)

@@ -244,7 +244,7 @@ def compile_for(model: keras.Model, phase: Phase, plan: TrainingPlan, workers: W
             auto_scale_loss=False,
         )
     if workers.strategy is None:
-        # A step that makes variables is traced twice.
+        # A step that makes variables, as the optimizer's, is traced twice.
         model.optimizer.build(model.trainable_variables)
     else:
         columns = [sum(size for size, _ in plan.blocks)] if plan.blocks else []

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy import fft, ndimage
 
 from tests.data.copies.films import film, recoded, thumbnail
 from tfcovid.data.copies import proposal
-from tfcovid.data.copies.fingerprint import CROPS, HASH_BITS, hashes
+from tfcovid.data.copies.fingerprint import CROPS, HASH_BITS, hashes, resample
 
 FILMS = [film(number) for number in range(24)]
 CROPPED = [recoded(FILMS[number], crop=(0.06, 0.0, 0.06, 0.0)) for number in (3, 5)]
@@ -28,6 +29,7 @@ def one_by_one():
 @pytest.mark.parametrize("scores", [1, 100, 2**22])
 def test_the_nearest_are_those_found_pair_by_pair_however_many_at_a_time(monkeypatch, scores):
     monkeypatch.setattr(proposal, "SCORES", scores)
+    monkeypatch.setattr(proposal, "LEAST_ROWS", 2)
     pairs, crops = proposal.propose_pairs(THUMBNAILS)
     found = dict(zip(map(tuple, pairs.tolist()), crops.tolist(), strict=True))
     assert len(found) == len(pairs)
@@ -44,7 +46,18 @@ def test_of_many_equals_the_earlier_images_are_taken():
 
 
 def test_progress_counts_images(monkeypatch):
-    monkeypatch.setattr(proposal, "SCORES", 10 * len(THUMBNAILS))
+    monkeypatch.setattr(proposal, "SCORES", 1)
+    monkeypatch.setattr(proposal, "LEAST_ROWS", 10)
     seen = []
     proposal.propose_pairs(THUMBNAILS, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(10, 27), (20, 27), (27, 27)]
+
+
+@pytest.mark.parametrize("crop", [CROPS[0], CROPS[3]], ids=str)
+def test_the_hash_is_the_signs_of_the_low_frequencies(crop):
+    pictures = ndimage.gaussian_filter(np.random.default_rng(0).random((300, 96, 96)), (0, 3, 3))
+    pictures = (255 * pictures).astype(np.uint8)
+    small = resample(pictures, crop, 32).astype(float)
+    frequencies = fft.dctn(small, axes=(1, 2))[:, :12, :12].reshape(len(pictures), -1)[:, 1:]
+    above = frequencies > np.median(frequencies, axis=1, keepdims=True)
+    assert ((hashes(pictures, crop) > 0) == above).mean() > 1 - 1e-4  # rounding at the median

@@ -28,8 +28,9 @@ FLAT = 3.0  # gray levels that count as no structure
 # A copy may be stretched or shrunk by no more than this, and must lie over most of the other.
 MOST_STRETCH = 1.5
 LEAST_OVERLAP = 0.5
-# Pairs whose pictures are normalised together, each once, and pairs that are aligned together.
-CHUNK, BATCH = 2**16, 256
+# Pairs from one word of progress to the next, pixels of those whose pictures are normalised
+# together, each once, and pairs that are aligned together.
+CHUNK, NORMALISED_PX, BATCH = 2**16, 2**25, 256
 MOST_THREADS = 8  # each takes 200 MB at the finest resolution
 
 
@@ -85,6 +86,14 @@ def _start(crop):
 
 def _align(thumbnails, pairs, maps, size, window, steps):
     """Returns correlations [m] and maps [m, 4] after some steps at one resolution."""
+    at_a_time = NORMALISED_PX // size**2
+    parts = [slice(start, start + at_a_time) for start in range(0, len(pairs), at_a_time)]
+    aligned = [_align_part(thumbnails, pairs[p], maps[p], size, window, steps) for p in parts]
+    correlation, moved_maps = zip(*aligned, strict=True)
+    return np.concatenate(correlation), np.concatenate(moved_maps)
+
+
+def _align_part(thumbnails, pairs, maps, size, window, steps):
     used, index = np.unique(pairs, return_inverse=True)
     index = index.reshape(pairs.shape)
     normalised = local_contrast(resample(thumbnails[used], CROPS[0], size), window)
@@ -125,9 +134,9 @@ def _step(fixed, layers, maps, size):
     """Returns the change of the maps that fits best to first order, [m, 4]."""
     # fixed = gain * (moved + gradient . change) + offset, linear in the six unknowns, where inside.
     terms = np.empty((len(fixed), 7, size, size), np.float32)
-    down_y, down, right_x, right, moved, one, target = terms.swapaxes(0, 1)
+    down_y, down, right_x, right, moved, one, wanted = terms.swapaxes(0, 1)
     one[:] = _warp(layers, maps, size, [moved, down, right])
-    np.multiply(fixed, one, out=target)
+    np.multiply(fixed, one, out=wanted)
     along = _positions(size)
     np.multiply(down, along[:, None], out=down_y)
     np.multiply(right, along[None, :], out=right_x)

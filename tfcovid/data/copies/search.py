@@ -38,7 +38,8 @@ def find_copies(
     Args:
       sha256: digests of the files, text [n].
       thumbnails: uint8 [n, 96, 96] of the whole images; None compares bytes only.
-      progress: called with (pairs looked at, pairs in all).
+      progress: called with (images compared by hash, images in all), then with (pairs laid over one
+        another, pairs in all).
 
     Returns:
       A pair a row, columns PAIR_COLUMNS: positions int64, `first` below `second`; a value of How;
@@ -71,7 +72,7 @@ def _alike(thumbnails, progress):
     """Returns pairs [m, 2], each once and in order, with their best correlation [m]."""
     if len(thumbnails) < 2:
         return np.zeros((0, 2), np.int64), np.zeros(0)
-    proposed, crops = propose_pairs(thumbnails)
+    proposed, crops = propose_pairs(thumbnails, progress=progress)
     correlation = aligned_correlation(thumbnails, proposed, crops, progress=progress)
     near = correlation >= SAME_GROUP
     ordered = np.sort(proposed[near], axis=1)
