@@ -66,7 +66,8 @@ def _folders(start: str, warn: Callable[[str], None]) -> Iterator[str]:
             with os.scandir(folder or ".") as entries:
                 visible = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
-            warn(f"{folder} cannot be read ({error.strerror}): what is in it is left out")
+            place = folder or os.curdir
+            warn(f"{place} cannot be read ({error.strerror}): what is in it is left out")
             continue
         yield folder
         # Before a link to a folder the folder itself.

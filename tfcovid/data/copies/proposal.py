@@ -30,16 +30,14 @@ def propose_pairs(
       crop in `CROPS`, int64 [m]. A pair stands at most once in each order.
     """
     n = len(thumbnails)
+    hashed = [hashes(thumbnails, crop).astype(np.int8) for crop in CROPS]
     # One more column, so that a product is the agreement in bits and the crop in one number.
     cropped = [
-        np.pad(
-            hashes(thumbnails, crop).astype(np.int8),
-            ((0, 0), (0, 1)),
-            constant_values=len(CROPS) - 1 - number,
-        )
-        for number, crop in enumerate(CROPS)
+        np.pad(signs, ((0, 0), (0, 1)), constant_values=len(CROPS) - 1 - number)
+        for number, signs in enumerate(hashed)
     ]
-    wholes = np.pad(len(CROPS) * hashes(thumbnails), ((0, 0), (0, 1)), constant_values=1)
+    wholes = len(CROPS) * hashed[0].astype(np.float32)
+    wholes = np.pad(wholes, ((0, 0), (0, 1)), constant_values=1)
     rows_at_a_time = max(LEAST_ROWS, SCORES // n)
     pairs, crops = [], []
     for start in range(0, n, rows_at_a_time):
