@@ -1,4 +1,4 @@
-"""A conversion from its checkpoint to its files: read, recognise, account, assign, prove, write."""
+"""A conversion from its checkpoint to its files: read, recognise, account, fill, prove, write."""
 
 import dataclasses
 import pathlib
@@ -91,21 +91,22 @@ def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
       ValueError: if a tensor or a variable is not accounted for.
     """
     naming, content = plan.recognition.naming, plan.checkpoint.content
-    model = keras_network.build_network(
-        naming, channels=plan.target.channels, num_outputs=plan.num_outputs
-    )
-    variables = keras_network.variables_by_name(model)
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    stem = naming.table[naming.anchor].variable
-    shapes[stem] = (*shapes[stem][:2], plan.source.channels, shapes[stem][3])
-    rows += accounting.account(content, plan.recognition, plan.head, shapes)
-    accounting.refuse_problems(rows, plan.recognition)
-    values = {
-        place.variable: place.layout.to_keras(content.tensors[name])
-        for name, place in accounting.full_table(plan.recognition, plan.head).items()
-    }
-    values[stem] = adapt_kernel(values[stem], plan.target.channels)
-    keras_network.assign(model, values)
+    with keras_network.deferred_variables():
+        model = keras_network.build_network(
+            naming, channels=plan.target.channels, num_outputs=plan.num_outputs
+        )
+        variables = keras_network.variables_by_name(model)
+        shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+        stem = naming.table[naming.anchor].variable
+        shapes[stem] = (*shapes[stem][:2], plan.source.channels, shapes[stem][3])
+        rows += accounting.account(content, plan.recognition, plan.head, shapes)
+        accounting.refuse_problems(rows, plan.recognition)
+        values = {
+            place.variable: place.layout.to_keras(content.tensors[name])
+            for name, place in accounting.full_table(plan.recognition, plan.head).items()
+        }
+        values[stem] = adapt_kernel(values[stem], plan.target.channels)
+        keras_network.start_at(model, values)
     return Converted(model, values)
 
 

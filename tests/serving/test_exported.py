@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import math
 import subprocess
 import sys
 
@@ -252,14 +253,42 @@ def test_half_precision_model_is_served_in_float32(tmp_path, encoded):
     save_exported(module, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     concrete = loaded.signatures["serving_default"]
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for one in graph.library.function for node in one.node_def)]
     half = {
-        op.name
-        for op in concrete.graph.get_operations()
-        for t in op.outputs
-        if t.dtype == tf.float16
+        node.name
+        for node in nodes
+        for value in node.attr.values()
+        if tf.float16.as_datatype_enum in (value.type, *value.list.type)
     }
     assert not half
-    assert {variable.dtype for variable in concrete.variables} == {tf.float32}
+    assert any("Conv2D" in node.op for node in nodes)
+
+
+def test_the_file_holds_large_weights_as_variables_and_small_ones_once_as_constants(
+    tmp_path, encoded
+):
+    keras.utils.set_random_seed(0)
+    model = build_classifier(backbone="resnet18", num_outputs=3, image_size=32, channels=1)
+    backbone = model.get_layer("backbone")
+    variances = [backbone.get_layer(name).moving_variance for name in ("bn1", "layer4_1_bn2")]
+    for seed, variance in enumerate(variances):
+        variance.assign(np.random.default_rng(seed).uniform(0.5, 1.5, variance.shape))
+    save_exported(of_rule(rule_of(3), model, heat_map="layer_cam"), tmp_path / "model")
+    saved = tf.train.list_variables(str(tmp_path / "model" / "variables" / "variables"))
+    shapes = sorted(math.prod(shape) for name, shape in saved if name.startswith("large_weights"))
+    sizes = sorted(math.prod(variable.shape) for variable in model.variables)
+    assert shapes == [size for size in sizes if size > 16_384]
+    assert len(shapes) < 20 < len(sizes) - len(shapes)
+    graph = (tmp_path / "model" / "saved_model.pb").read_bytes()
+    for variance in variances:
+        assert graph.count(variance.numpy().tobytes()) == 1
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["explain"](
+        image_bytes=tf.constant(encoded)
+    )
+    inputs = np.stack([PREPROCESSING(image).numpy() for image in encoded])
+    logits = model(inputs, training=False).numpy().astype(np.float64)
+    np.testing.assert_allclose(served["probabilities"], softmax(logits / 170), rtol=1e-5)
 
 
 def test_saved_model_does_not_overwrite_one_that_is_there(tmp_path):

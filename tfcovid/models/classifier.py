@@ -88,10 +88,15 @@ def in_precision(model, dtype, *, name=None):
     Returns:
       A new, uncompiled model with variables of its own.
     """
-    config = _with_batch_norms(_with_policy(model.get_config(), dtype), synchronized=False)
-    copy = keras.Model.from_config(config if name is None else {**config, "name": name})
+    copy = blank_in_precision(model, dtype, name=name)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def blank_in_precision(model, dtype, *, name=None):
+    """Returns what `in_precision` does, with new weights."""
+    config = _with_batch_norms(_with_policy(model.get_config(), dtype), synchronized=False)
+    return keras.Model.from_config(config if name is None else {**config, "name": name})
 
 
 def synchronised(model):

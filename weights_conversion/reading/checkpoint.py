@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
+from concurrent import futures
 
 from weights_conversion.reading import safetensors_file, torch_file
 from weights_conversion.reading.content import Content
@@ -53,8 +54,6 @@ def read_checkpoint(path: pathlib.Path) -> Checkpoint:
         raise ValueError("there is no such file")
     with path.open("rb") as file:
         start = file.read(_START)
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if not start:
         raise ValueError("is empty: the download went wrong, get the file again")
     if path.stat().st_size > _MOST_BYTES:
@@ -62,15 +61,25 @@ def read_checkpoint(path: pathlib.Path) -> Checkpoint:
             f"has {path.stat().st_size:,} bytes: expected at most {_MOST_BYTES:,}; no network "
             "that is converted here is near that"
         )
-    if safetensors_file.is_safetensors(start):
-        content = safetensors_file.read(path, start)
-    else:
-        for beginning, what in _IMPOSTORS:
-            if start.lstrip().startswith(beginning):
-                raise ValueError(f"is {what}")
-        content = torch_file.read(path, start)
+    with futures.ThreadPoolExecutor(1) as beside:
+        sha256 = beside.submit(_sha256, path)
+        content = _read(path, start)
     # A name is whatever the file's writer chose; it goes to a terminal and into files of UTF-8.
     for name in (*content.tensors, *content.others, *content.beside):
         if not name.isprintable():
             raise ValueError(f"holds something called {name!a}: expected names that can be read")
-    return Checkpoint(path, sha256, content)
+    return Checkpoint(path, sha256.result(), content)
+
+
+def _read(path, start):
+    if safetensors_file.is_safetensors(start):
+        return safetensors_file.read(path, start)
+    for beginning, what in _IMPOSTORS:
+        if start.lstrip().startswith(beginning):
+            raise ValueError(f"is {what}")
+    return torch_file.read(path, start)
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
