@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.data.lung_crop.slices import LEFT, ct_slice
+from tests.graph_nodes import nodes, operations
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.explain.class_activation import class_heat_maps, feature_maps
@@ -253,16 +254,14 @@ def test_half_precision_model_is_served_in_float32(tmp_path, encoded):
     save_exported(module, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     concrete = loaded.signatures["serving_default"]
-    graph = concrete.graph.as_graph_def()
-    nodes = [*graph.node, *(node for one in graph.library.function for node in one.node_def)]
     half = {
         node.name
-        for node in nodes
+        for node in nodes(concrete)
         for value in node.attr.values()
         if tf.float16.as_datatype_enum in (value.type, *value.list.type)
     }
     assert not half
-    assert any("Conv2D" in node.op for node in nodes)
+    assert "Conv2D" in operations(concrete)
 
 
 def test_the_file_holds_large_weights_as_variables_and_small_ones_once_as_constants(

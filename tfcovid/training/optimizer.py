@@ -2,6 +2,8 @@
 
 import keras
 
+from tfcovid.training.fused_adamw import AdamW
+
 # Decaying these would pull batch-norm scales and biases to zero without regularising anything.
 # Source: He et al. 2019, "Bag of Tricks", arXiv:1812.01187, section 3.1 ("no bias decay").
 UNDECAYED_VARIABLES = ("bias", "gamma", "beta")
@@ -35,7 +37,7 @@ def build_optimizer(
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101 (AdamW) and arXiv:1608.03983 (cosine).
     """
-    optimizer = keras.optimizers.AdamW(
+    optimizer = AdamW(
         learning_rate=SCHEDULES[schedule](learning_rate, total_steps, warmup_steps),
         weight_decay=weight_decay,
     )

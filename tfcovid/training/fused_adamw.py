@@ -1,0 +1,67 @@
+"""AdamW: Keras' numbers at the speed of one TensorFlow operation a variable."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tfcovid")
+class AdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW`, whose steps are `ResourceApplyAdam` where that is possible.
+
+    Steps and moments are those of the Keras optimizer to 1e-5 in float32, where the operation takes
+    1 - beta_2 of the rounded beta_2, and to rounding in float64. Keras composes a step of a dozen
+    operations, each of which passes over all weights again, and raises beta_1 and beta_2 to the
+    power of the step once for every variable.
+
+    Only the TensorFlow backend without a distribution strategy goes this way, with dense gradients
+    and without AMSGrad. Everything else is computed by the Keras optimizer.
+    """
+
+    _scalars = None
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates a variable and its moments by its gradient."""
+        if not self._can_fuse(gradient):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        at = self._get_variable_index(variable)
+        moments = (self._momentums[at], self._velocities[at])
+        variable, m, v = (
+            one.value if isinstance(one, keras.Variable) else one for one in (variable, *moments)
+        )
+        rate, beta_1_power, beta_2_power = self._scalars or self._scalars_of(learning_rate)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=tf.cast(beta_1_power, variable.dtype),
+            beta2_power=tf.cast(beta_2_power, variable.dtype),
+            lr=tf.cast(rate, variable.dtype),
+            beta1=tf.constant(self.beta_1, variable.dtype),
+            beta2=tf.constant(self.beta_2, variable.dtype),
+            epsilon=tf.constant(self.epsilon, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # Once for all variables of the step: they are small operations, but hundreds of them.
+        self._scalars = self._scalars_of(learning_rate)
+        try:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+        finally:
+            self._scalars = None
+
+    def _scalars_of(self, learning_rate):
+        """Returns the learning rate, and beta_1 and beta_2 to the power of the step in float64."""
+        step = ops.cast(self.iterations + 1, "float64")
+        powers = [ops.power(ops.cast(beta, "float64"), step) for beta in (self.beta_1, self.beta_2)]
+        return (learning_rate, *powers)
+
+    def _can_fuse(self, gradient):
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return False
+        import tensorflow as tf
+
+        return not tf.distribute.has_strategy() and not isinstance(gradient, tf.IndexedSlices)
