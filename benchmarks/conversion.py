@@ -73,7 +73,8 @@ def drive(folder):
 
 def measure(system, network, folder, peers):
     if system == "ours":
-        return last_json([sys.executable, "-m", "benchmarks.conversion", f"--worker={network}"])
+        command = [sys.executable, "-m", "benchmarks.conversion", f"--folder={folder}"]
+        return last_json([*command, f"--worker={network}"])
     peer, recipe = PEERS[system]
     files = {
         "checkpoint": folder / f"{network}.pth",
@@ -87,8 +88,10 @@ def measure(system, network, folder, peers):
 
 def last_json(command):
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, check=True, env=quiet()
+        [*map(str, command)], capture_output=True, text=True, check=False, env=quiet()
     )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -156,8 +159,15 @@ def worker(network, folder):
         saved = pathlib.Path(scratch) / "x.keras"
         model.save(saved)
         np.save(pathlib.Path(scratch) / "logits.npy", logits)
-        again = subprocess.run(
-            [sys.executable, "-m", "benchmarks.conversion", f"--reload={saved}"], check=False
+        reloaded = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.conversion",
+                f"--folder={folder}",
+                f"--reload={saved}",
+            ],
+            check=False,
         )
     norms = [
         layer
@@ -169,7 +179,7 @@ def worker(network, folder):
         "supported": True,
         "relative_difference": relative(logits, expected),
         "batch_norms_kept": len(norms),
-        "reloads_in_safe_mode": again.returncode == 0,
+        "reloads_in_safe_mode": reloaded.returncode == 0,
         "seconds_convert": round(seconds_convert, 3),
         "seconds_total": round(seconds_total, 3),
         "seconds_command": round(seconds_command, 3),
