@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.graph_nodes import operations
+from tests.graph_nodes import nodes, operations
 from tfcovid.training.fused_adamw import AdamW
+from tfcovid.training.optimizer import build_optimizer
 
 SHAPES = ((3, 3, 4, 8), (8,), (8, 5), ())
 NAMES = ("kernel", "bias", "other", "scale")
 STEPS = 7
-SETTINGS = {"learning_rate": 0.03, "weight_decay": 0.2, "epsilon": 1e-5}
+SETTINGS = {"learning_rate": 0.03, "weight_decay": 0.25, "epsilon": 1e-5}
 
 
 def variables_of(dtype):
@@ -89,6 +90,24 @@ def test_several_steps_in_one_graph_each_have_their_own_power():
 
     for one, other in zip(three_steps(AdamW), three_steps(keras.optimizers.AdamW), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_a_step_asks_the_schedule_and_takes_powers_once_and_not_for_each_variable():
+    variables = variables_of("float32")
+    optimizer = build_optimizer(
+        learning_rate=0.1,
+        weight_decay=0.1,
+        total_steps=9,
+        warmup_steps=2,
+        precision="float32",
+        initial_loss_scale=1.0,
+    )
+    optimizer.build(variables)
+    step = tf.function(lambda gradients: optimizer.apply(gradients, variables))
+    made = [node.op for node in nodes(step.get_concrete_function(gradients_of(0, "float32")))]
+    assert made.count("ResourceApplyAdam") == len(SHAPES)
+    assert made.count("Pow") == 2
+    assert made.count("StatelessIf") + made.count("If") == 2  # for the decay, and for the step
 
 
 def test_sparse_gradients_are_those_of_keras():

@@ -10,8 +10,8 @@ class AdamW(keras.optimizers.AdamW):
 
     Steps and moments are those of the Keras optimizer to 1e-5 in float32, where the operation takes
     1 - beta_2 of the rounded beta_2, and to rounding in float64. Keras composes a step of a dozen
-    operations, each of which passes over all weights again, and raises beta_1 and beta_2 to the
-    power of the step once for every variable.
+    operations, each of which passes over all weights again, and asks the schedule and raises
+    beta_1 and beta_2 to the power of the step once for every variable.
 
     Only the TensorFlow backend without a distribution strategy goes this way, with dense gradients
     and without AMSGrad. Everything else is computed by the Keras optimizer.
@@ -19,9 +19,22 @@ class AdamW(keras.optimizers.AdamW):
 
     _scalars = None
 
+    def _apply_weight_decay(self, variables):
+        if self.weight_decay is None or not self._can_fuse():
+            super()._apply_weight_decay(variables)
+            return
+        import tensorflow as tf
+
+        # Once for all variables: Keras asks the schedule anew for each, a `tf.cond` every time.
+        share = ops.cast(self.learning_rate, "float64") * self.weight_decay
+        for variable in variables:
+            if self._use_weight_decay(variable):
+                value = variable.value if isinstance(variable, keras.Variable) else variable
+                value.assign_sub(value * tf.cast(share, value.dtype))
+
     def update_step(self, gradient, variable, learning_rate):
         """Updates a variable and its moments by its gradient."""
-        if not self._can_fuse(gradient):
+        if not self._can_fuse() or _is_sparse(gradient):
             super().update_step(gradient, variable, learning_rate)
             return
         import tensorflow as tf
@@ -47,7 +60,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # Once for all variables of the step: they are small operations, but hundreds of them.
-        self._scalars = self._scalars_of(learning_rate)
+        self._scalars = self._scalars_of(learning_rate) if self._can_fuse() else None
         try:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
         finally:
@@ -59,9 +72,15 @@ class AdamW(keras.optimizers.AdamW):
         powers = [ops.power(ops.cast(beta, "float64"), step) for beta in (self.beta_1, self.beta_2)]
         return (learning_rate, *powers)
 
-    def _can_fuse(self, gradient):
+    def _can_fuse(self):
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
             return False
         import tensorflow as tf
 
-        return not tf.distribute.has_strategy() and not isinstance(gradient, tf.IndexedSlices)
+        return not tf.distribute.has_strategy()
+
+
+def _is_sparse(gradient):
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.IndexedSlices)
