@@ -25,6 +25,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from benchmarks.failing import check_paths, command_failed
 from tfcovid.console import open_console, say
 from tfcovid.data.sources import coronahack
 
@@ -83,16 +84,20 @@ def timed(words: list[str]) -> float:
     started = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != bool(BROKEN.value):
-        raise RuntimeError(f"exit code {done.returncode}\n{done.stderr[-2000:]}")
+        command_failed("tfcovid.predict", done.returncode, done.stderr)
     return time.monotonic() - started
 
 
 def killed(words: list[str], output: pathlib.Path) -> int:
     """Kills a command once a third of its shards is there; returns how many that were."""
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
         while (done := len(list(output.glob("*.jsonl.json")))) < SHARDS.value // 3:
             if process.poll() is not None:
-                raise RuntimeError(f"it ended by itself, exit code {process.returncode}")
+                said.seek(0)
+                command_failed("tfcovid.predict", process.returncode, said.read())
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)
     return done
@@ -100,6 +105,7 @@ def killed(words: list[str], output: pathlib.Path) -> int:
 
 def main(_: list[str]) -> int:
     """Prints what was equal and how fast both were."""
+    check_paths(folders=[DATA_DIR, MODEL])
     console = open_console()
     with tempfile.TemporaryDirectory() as name:
         place = pathlib.Path(name)

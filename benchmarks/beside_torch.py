@@ -9,7 +9,8 @@ import rich.table
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from benchmarks.peer_process import torch_peer
+from benchmarks.failing import fail
+from benchmarks.peer_process import PeerError, torch_peer
 from benchmarks.quiet import Others
 from benchmarks.torch_peer import CLOCKS
 from tfcovid.console import open_console, say
@@ -93,12 +94,14 @@ class Rows:
 def run(measure, small):
     """Calls `measure(console, peer)`; the peer is None without --peers.
 
+    Ends the process with one line where the peer's Python is none, or has no PyTorch.
+
     Args:
       measure: prints its rows.
-      small: values of flags under --quick.
+      small: values of flags under --quick; no pair is measured again under it.
     """
     if QUICK.value:
-        for name, value in small.items():
+        for name, value in {**small, AGAIN.name: 0}.items():
             setattr(absl_flags.FLAGS, name, value)
     if THREADS.value is not None:
         tf.config.threading.set_intra_op_parallelism_threads(THREADS.value)
@@ -107,6 +110,9 @@ def run(measure, small):
     if PEERS.value is None:
         measure(console, None)
         return
-    with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
-        say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
-        measure(console, peer)
+    try:
+        with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
+            say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
+            measure(console, peer)
+    except PeerError as error:
+        fail(f"--peers={PEERS.value}: expected a Python that imports torch: {error}")

@@ -25,6 +25,7 @@ import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import check_names, images_below
 from flags.choices import Backbone
 from flags.config import Config
 from tfcovid.console import open_console
@@ -47,15 +48,13 @@ ALONE = absl_flags.DEFINE_string("alone", None, "One architecture, in this proce
 
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
 REPRESENTATIVE = 100
-ENDINGS = (".jpeg", ".jpg", ".png")
 KERAS = "keras"
 FILES = (*(f"litert/{precision}" for precision in litert.PRECISIONS), "onnx")
 
 
 def drawn_squares(preprocessing, count):
     """Returns uint8 [count, size, size, 1]."""
-    root = pathlib.Path(IMAGES.value)
-    every = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
+    every = images_below(IMAGES)
     drawn = np.random.default_rng(0).choice(len(every), count, replace=False)
     contents = (every[i].read_bytes() for i in drawn)
     return np.stack([preprocessing.image_from_bytes(content).numpy() for content in contents])
@@ -162,12 +161,15 @@ def main(_):
     if ALONE.value:
         print(json.dumps(measure(ALONE.value)))
         return
+    images_below(IMAGES)
+    known = [one.value for one in Backbone]
+    check_names(BACKBONES, known)
     console = open_console()
     table = rich.table.Table(
         *("network", "parameters", "file", "largest difference"),
         *("MB", "ms an image", "times Keras' speed"),
     )
-    for name in BACKBONES.value or [one.value for one in Backbone]:
+    for name in BACKBONES.value or known:
         found = in_own_process(name)
         print(json.dumps(found), flush=True)
         for file in found.get("files", {}):

@@ -1,11 +1,11 @@
 """The process of `benchmarks.fuzz` in which a target reads: a JSON line an event on stdout."""
 
+import argparse
 import json
 import os
 import pathlib
 import random
 import resource
-import sys
 import tempfile
 import time
 import traceback
@@ -67,4 +67,6 @@ def main(asked):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("asked", type=json.loads, help="What to read, an object of JSON.")
+    main(parser.parse_args().asked)

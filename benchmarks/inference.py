@@ -26,8 +26,10 @@ from absl import flags as absl_flags
 
 from benchmarks import beside_torch
 from benchmarks.beside_torch import SIZE, clock
+from benchmarks.failing import check_names, images_below
 from benchmarks.paired_ratios import Spread, median_s, ratio_of_times
 from benchmarks.peer_process import PeerError
+from flags.choices import Backbone
 from flags.config import Config
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment import class_export
@@ -47,7 +49,6 @@ COUNT = absl_flags.DEFINE_integer("count", 32, "Images a turn, at least; a batch
 
 SMALL = {"image_size": 64, "count": 4, "batches": ["1", "2"], "pairs": 2}
 CLASSES = ("Normal", "Pneumonia", "COVID-19")
-ENDINGS = (".jpeg", ".jpg", ".png")
 REPRESENTATIVE = 8  # of int8, which is only timed here
 SAVED_MODEL = "SavedModel float32"
 # Name, and how PyTorch is asked for it.
@@ -62,8 +63,7 @@ XRV = "torchxrayvision float32"
 
 def drawn_files(count):
     """Returns the paths of that many images; some twice where there are fewer."""
-    root = pathlib.Path(IMAGES.value)
-    every = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
+    every = images_below(IMAGES)
     order = np.random.default_rng(0).permutation(len(every))
     return [every[order[index % len(every)]] for index in range(count)]
 
@@ -140,25 +140,30 @@ def turns(subject, reference, batch, peer):
     return beside_torch.pairs(peer, per_image(reference), per_image(subject))
 
 
+def subjects(network, peer, folder):
+    """Yields name and what makes it, each when it is asked for; the SavedModel first."""
+    for title, run in own_subjects(network, folder):
+        yield title, lambda run=run: run
+    if peer is None:
+        return
+    asked = [(title, network, settings) for title, settings in PYTORCH]
+    if network == "densenet121":
+        asked.append((XRV, "xrv_densenet121", PYTORCH[0][1]))
+    for title, named, how in asked:
+        yield title, lambda named=named, how=how: theirs(peer, named, how)
+
+
 def compare(network, peer):
     """Yields a row for each subject and batch."""
     with tempfile.TemporaryDirectory() as name:
-        own = dict(own_subjects(network, pathlib.Path(name)))
-        subjects = [(title, lambda run=run: run) for title, run in own.items()]
-        if peer is not None:
-            asked = [(title, network, settings) for title, settings in PYTORCH]
-            if network == "densenet121":
-                asked.append((XRV, "xrv_densenet121", PYTORCH[0][1]))
-            subjects += [
-                (title, lambda named=named, how=how: theirs(peer, named, how))
-                for title, named, how in asked
-            ]
-        for title, make in subjects:
+        saved_model = None
+        for title, make in subjects(network, peer, pathlib.Path(name)):
             for batch in map(int, BATCHES.value):
                 row = {"network": network, "subject": title, "batch": batch}
                 try:
                     run = make() if batch == int(BATCHES.value[0]) else run  # noqa: F821
-                    reference, subject, shares = turns(run, own[SAVED_MODEL], batch, peer)
+                    saved_model = saved_model or run
+                    reference, subject, shares = turns(run, saved_model, batch, peer)
                 except PeerError as error:
                     yield {**row, "error": str(error)}
                     break
@@ -199,6 +204,9 @@ def measure(console, peer):
 
 def main(_: list[str]) -> None:
     """Measures with the peer, or alone."""
+    images_below(IMAGES)
+    check_names(NETWORKS, [one.value for one in Backbone])
+    check_names(LITERT, litert.PRECISIONS)
     beside_torch.run(measure, SMALL)
 
 

@@ -15,10 +15,8 @@ Prints a table in Markdown for each; ratios are of runs of the same round.
 """
 
 import contextlib
-import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,15 +28,19 @@ from absl import app
 from absl import flags as absl_flags
 
 from benchmarks import input_pipeline_ours as ours
+from benchmarks.failing import check_names, check_paths, fail, images_below, output_of
 from benchmarks.paired_ratios import best_setting, in_turn, paired_ratios, spread, table
+from benchmarks.peer_process import PeerError, PeerProcess
 from tfcovid.data.image_store import ImageStore
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.records import RecordSquares
+from tfcovid.data.sources import coronahack
 
-DATA_DIR = absl_flags.DEFINE_string("data_dir", None, "CoronaHack.", required=True)
-FULL = absl_flags.DEFINE_string("full_resolution", None, "Folder of files.", required=True)
+DATA_DIR = absl_flags.DEFINE_string("data_dir", None, "CoronaHack, of cached and records.")
+FULL = absl_flags.DEFINE_string("full_resolution", None, "Folder of files, of jpeg and png.")
 PEERS = absl_flags.DEFINE_string("peers", None, "Python that has the peers.")
-PARTS = absl_flags.DEFINE_list("parts", ["cached", "jpeg", "png", "records"], "What is measured.")
+READS = {"cached": DATA_DIR, "jpeg": FULL, "png": FULL, "records": DATA_DIR}
+PARTS = absl_flags.DEFINE_list("parts", list(READS), "What is measured.")
 ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each is timed.", lower_bound=1)
 IMAGES = absl_flags.DEFINE_integer("images", 1024, "Cached images.", lower_bound=64)
 FILES = absl_flags.DEFINE_integer("files", 148, "Files of a run, repeated.", lower_bound=8)
@@ -47,34 +49,14 @@ QUICK = absl_flags.DEFINE_bool("quick", False, "Two rounds of few images: whethe
 
 SCRIPT = pathlib.Path(__file__).with_name("input_pipeline_peers.py")
 MAGIC = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG"}
-_SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 class Peers:
     """The peers' process; asked one thing at a time."""
 
     def __init__(self, python, sources):
-        command = [python, str(SCRIPT), *(f"--{case}={path}" for case, path in sources.items())]
-        # What the peers warn of is theirs.
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def ask(self, **question):
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the peers' process ended at {question}; run {SCRIPT.name} by hand")
-        return json.loads(answer)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        process = PeerProcess([python, SCRIPT, *(f"--{case}={at}" for case, at in sources.items())])
+        self.ask, self.close = process.ask, process.close
 
     def best(self, case, images):
         """Returns of each peer its name and what runs its fastest setting once."""
@@ -106,43 +88,57 @@ class Peers:
         return noted
 
 
-def image_files(folder):
-    return sorted(
-        str(path) for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES
-    )
-
-
 def files_of(kind, count):
     """Returns so many paths of the files that begin as those of this kind do."""
     paths = []
-    for path in image_files(FULL.value):
-        with pathlib.Path(path).open("rb") as file:
+    for path in images_below(FULL):
+        with path.open("rb") as file:
             if file.read(len(MAGIC[kind])) == MAGIC[kind]:
-                paths.append(path)
+                paths.append(str(path))
+    if not paths:
+        fail(f"--full_resolution={FULL.value}: expected {kind.upper()} files, there are none")
     return ours.repeated(paths, count)
+
+
+def warm_rates(variants, rounds):
+    """Returns the rates of `in_turn`, after a round that does not count: it traces graphs."""
+    in_turn(variants, 1)
+    return in_turn(variants, rounds)
 
 
 def compare(title, variants, rounds):
     """Runs the variants in turn and prints their table."""
-    for run in variants.values():
-        run()
-    rates = in_turn(variants, rounds)
+    rates = warm_rates(variants, rounds)
     cores = len(os.sched_getaffinity(0))
     print(f"\n{title}; {rounds} rounds, {cores} cores\n")
     print("\n".join(table(rates, ours=ours.OURS, limit=ours.LIMIT, cores=cores)), flush=True)
+
+
+def first_images(folder, count):
+    """Makes a CoronaHack whose table lists the first images alone, and returns its folder."""
+    data_dir = pathlib.Path(DATA_DIR.value)
+    if not coronahack.recognise(data_dir):
+        fail(f"--data_dir={data_dir}: expected CoronaHack, there is no {coronahack.METADATA_NAME}")
+    table = (data_dir / coronahack.METADATA_NAME).read_text().splitlines(keepends=True)
+    folder.mkdir()
+    (folder / coronahack.METADATA_NAME).write_text("".join(table[: 1 + count]))
+    (folder / coronahack.IMAGE_FOLDER).symlink_to((data_dir / coronahack.IMAGE_FOLDER).resolve())
+    return folder
 
 
 def records(rounds, count):
     """Prints how long it takes until a store is filled, from files and from their records."""
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "records"
+        few = pathlib.Path(folder) / "few"
+        data_dir = first_images(few, count) if QUICK.value else DATA_DIR.value
         command = [
-            *(sys.executable, "-m", "tfcovid.prepare", f"--data_dir={DATA_DIR.value}"),
+            *(sys.executable, "-m", "tfcovid.prepare", f"--data_dir={data_dir}"),
             *("--data=coronahack", f"--image_size={ours.SIZE_PX}", f"--output_dir={output}"),
             "--on_bad_image=set_aside",
         ]
         begun = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
+        output_of("tfcovid.prepare", command)
         print(f"\ntfcovid.prepare: {time.perf_counter() - begun:.0f} s", flush=True)
         squares = RecordSquares(output)
         paths = squares.index.reading.rows["path"].tolist()[:count]
@@ -157,31 +153,48 @@ def records(rounds, count):
             outcomes = RecordSquares(output)(paths)
             return len(files) / ours.fill_seconds(files, size, outcomes)
 
-        rates = in_turn({"files": from_files, "records": from_records}, rounds)
+        rates = warm_rates({"files": from_files, "records": from_records}, rounds)
     print(f"\nA filled store, {len(files):,} images of CoronaHack; {rounds} rounds\n")
     print("| | images/s | seconds |\n|---|---|---|")
     for name, found in rates.items():
         seconds = spread([len(files) / one for one in found])
-        print(f"| {name} | {spread(found).text(0)} | {seconds.text(1)} |")
+        digits = 1 if seconds.median >= 10 else 3
+        print(f"| {name} | {spread(found).text(0)} | {seconds.text(digits)} |")
     times = paired_ratios(rates["records"], rates["files"])
     print(f"\nRecords fill it {times.text(1)} times as fast.", flush=True)
 
 
+def check_flags():
+    """Ends the process with one line if a part is unknown, or what it reads is not there."""
+    check_names(PARTS, READS)
+    for part in PARTS.value:
+        if READS[part].value is None:
+            fail(f"--{READS[part].name}: expected a folder, which the part {part} reads")
+    check_paths(folders=[DATA_DIR, FULL], programs=[PEERS])
+
+
 def main(_):
+    check_flags()
+    try:
+        measure()
+    except PeerError as error:
+        needed = "torch, MONAI and torchxrayvision"
+        fail(f"--peers={PEERS.value}: expected a Python with {needed}: {error}")
+
+
+def measure():
+    """Prints the table of each part."""
     tf.get_logger().setLevel("ERROR")
     rounds = 2 if QUICK.value else ROUNDS.value
     images = 128 if QUICK.value else IMAGES.value
     count = 16 if QUICK.value else FILES.value
-    unknown = set(PARTS.value) - {"cached", "jpeg", "png", "records"}
-    if unknown:
-        raise app.UsageError(f"--parts: expected cached, jpeg, png, records. Received: {unknown}.")
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, NumPy {np.__version__}")
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sources, variants = {}, {}
         if "cached" in PARTS.value:
             # Every so many, so that both classes and both folders are among them.
-            paths = image_files(DATA_DIR.value)
+            paths = list(map(str, images_below(DATA_DIR)))
             paths = paths[:: max(1, len(paths) // images)][:images]
             store, _ = ImageStore.load(
                 paths, Preprocessing(ours.SIZE_PX, channels=1), cache="memory"

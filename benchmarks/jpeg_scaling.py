@@ -15,6 +15,7 @@ import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import check_paths, fail
 from tfcovid.console import open_console
 from tfcovid.data.preprocess import Preprocessing
 
@@ -34,6 +35,7 @@ def differences(content: bytes, exact: np.ndarray, preprocessing: Preprocessing,
 
 def main(_: list[str]) -> None:
     """Prints the table."""
+    check_paths(folders=[FOLDERS])
     preprocessing = Preprocessing(SIZE.value, channels=1)
     found: dict[int, list[np.ndarray]] = {ratio: [] for ratio in RATIOS}
     for root in FOLDERS.value:
@@ -48,6 +50,11 @@ def main(_: list[str]) -> None:
             for ratio in RATIOS:
                 if min(height, width) // ratio >= SIZE.value:
                     found[ratio].append(differences(content, exact, preprocessing, ratio))
+    if not any(found.values()):
+        fail(
+            f"--folders={','.join(FOLDERS.value)}: expected JPEG files of {RATIOS[0] * SIZE.value} "
+            f"px and more, twice the side of --image_size={SIZE.value}; there are none"
+        )
     table = rich.table.Table(
         "ratio", "files", "within 1 level", "largest, median", "largest", "mean"
     )

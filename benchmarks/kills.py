@@ -28,6 +28,7 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import command_failed
 from tfcovid.console import open_console, say
 from tfcovid.experiment.resumed import LOCK
 from tfcovid.training.snapshots import PART
@@ -66,15 +67,11 @@ def start(workdir, precision, more=()):
 
 
 def finish(workdir, precision, more=()):
-    """Runs to the end.
-
-    Raises:
-      RuntimeError: if the command fails.
-    """
+    """Runs to the end; ends this process too if the command fails."""
     process = start(workdir, precision, more)
     shown, _ = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"exit code {process.returncode}\n{shown.decode()}")
+        command_failed("tfcovid.train", process.returncode, shown.decode())
 
 
 def fingerprint(workdir):

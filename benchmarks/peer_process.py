@@ -5,6 +5,9 @@ import json
 import os
 import pathlib
 import subprocess
+import tempfile
+
+from benchmarks.failing import last_words
 
 SCRIPT = pathlib.Path(__file__).with_name("torch_peer.py")
 
@@ -19,18 +22,27 @@ class PeerProcess:
     Args:
       command: of the child.
       threads: what OpenMP and the peer itself are told to use, or None for their own choice.
+
+    Raises:
+      PeerError: if the command cannot be started.
     """
 
     def __init__(self, command, threads=None):
         shared = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-        self._process = subprocess.Popen(
-            [str(word) for word in command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **shared},
-        )
+        # What it warns of is its own; its last words are asked for only where it ends.
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 -- see close
+        try:
+            self._process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                text=True,
+                env={**os.environ, **shared},
+            )
+        except OSError as error:
+            self._said.close()
+            raise PeerError(f"{command[0]}: {error.strerror}") from error
 
     @property
     def pid(self):
@@ -50,7 +62,11 @@ class PeerProcess:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise PeerError(f"{do}: the peer ended with exit code {self._process.wait()}")
+            code = self._process.wait()
+            self._said.seek(0)
+            raise PeerError(
+                f"{do}: the peer ended with exit code {code}: {last_words(self._said.read())}"
+            )
         told = json.loads(line)
         if "error" in told:
             raise PeerError(f"{do}: {told['error']}")
@@ -62,6 +78,7 @@ class PeerProcess:
             self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
+        self._said.close()
 
 
 @contextlib.contextmanager

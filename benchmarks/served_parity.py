@@ -9,7 +9,6 @@ maps are compared with those of checkpoints/model.keras under the run's own rule
 
 import io
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -19,6 +18,7 @@ from absl import app
 from absl import flags as absl_flags
 from PIL import Image
 
+from benchmarks.failing import check_paths, output_of
 from tfcovid.data.preprocess import Preprocessing
 from tfcovid.experiment.heat import drawing_function
 from tfcovid.metrics.decision import rule_from_description
@@ -88,6 +88,7 @@ ENCODERS = {
 
 def main(_: list[str]) -> None:
     """Prints the largest differences and how many decisions differ."""
+    check_paths(folders=[RUN, FOLDERS])
     folder = RunFolder(pathlib.Path(RUN.value))
     model = as_float32(keras.models.load_model(folder.best_model, compile=False))
     rule = rule_from_description(read_json(folder.labels), read_json(folder.decision))
@@ -97,9 +98,8 @@ def main(_: list[str]) -> None:
         files = drawn_files(pathlib.Path(name))
         answers = pathlib.Path(name) / "answers.npz"
         arguments = [folder.saved_model.resolve(), answers, *(path.resolve() for path in files)]
-        subprocess.run(
-            [sys.executable, "-I", "-c", CLIENT, *map(str, arguments)], cwd=name, check=True
-        )
+        client = [sys.executable, "-I", "-c", CLIENT, *map(str, arguments)]
+        output_of("the SavedModel's process", client, cwd=name)
         with np.load(answers, allow_pickle=False) as kept:
             served = dict(kept)
         squares = np.stack(

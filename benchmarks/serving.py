@@ -32,6 +32,7 @@ from absl import app
 from absl import flags as absl_flags
 from PIL import Image
 
+from benchmarks.failing import check_paths, fail
 from tfcovid.console import open_console, say
 
 MODEL = absl_flags.DEFINE_string("model", None, "A SavedModel folder.", required=True)
@@ -66,7 +67,8 @@ def server(max_batch_size):
         line = process.stdout.readline()
         found = re.search(r":(\d+)/", line)
         if not found:
-            raise ValueError(f"the server did not start: {line}")
+            # Its stderr is ours.
+            fail(f"tfcovid.serve did not start; what it said stands above. {line}")
         yield int(found[1])
     finally:
         process.terminate()
@@ -226,6 +228,7 @@ def send_bad(port, console):
 
 
 def main(_):
+    check_paths(folders=[MODEL])
     console = open_console()
     table = rich.table.Table(
         *("server", "clients", "requests/s", "p50 ms", "p99 ms", "images a call"),

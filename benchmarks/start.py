@@ -16,6 +16,7 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import check_paths, command_failed, fail
 from benchmarks.stages import Stage, durations
 from benchmarks.start_process import FIRST_STEP
 from tfcovid.console import open_console
@@ -39,7 +40,7 @@ def seconds_of_help(command: str) -> float:
     words = [sys.executable, "-m", f"tfcovid.{command}", "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if "--[no]helpfull" not in done.stdout and "--helpfull" not in done.stdout:
-        raise RuntimeError(f"{command} --help printed no flags: {done.stderr[-2000:]}")
+        command_failed(f"tfcovid.{command} --help", done.returncode, done.stderr)
     return time.monotonic() - started
 
 
@@ -59,10 +60,12 @@ def seconds_of_start() -> list[float]:
         ) as process:
             assert process.stdout is not None
             lines.extend((time.monotonic() - started, line.rstrip()) for line in process.stdout)
-        took = durations(STAGES, lines)
-        if process.returncode or None in took:
+        if process.returncode:
             errors.seek(0)
-            raise RuntimeError(f"no first step:\n{errors.read()[-2000:]}")
+            command_failed("tfcovid.train", process.returncode, errors.read())
+        took = durations(STAGES, lines)
+        if None in took:
+            fail(f"tfcovid.train: expected a line at the end of each stage. Received: {lines}.")
     return [seconds for seconds in took if seconds is not None]
 
 
@@ -73,6 +76,7 @@ def cell(seconds: np.ndarray) -> str:
 
 def main(_: list[str]) -> None:
     """Prints both tables."""
+    check_paths(folders=[DATA_DIR])
     console = open_console()
     table = rich.table.Table("--help of", "seconds")
     for command in COMMANDS:

@@ -24,6 +24,7 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import check_names, check_paths, command_failed, output_of
 from tfcovid.console import open_console, say
 
 DATA_DIR = absl_flags.DEFINE_string("data_dir", None, "CoronaHack.", required=True)
@@ -45,6 +46,7 @@ ALONE = ("--controls=none", "--heat_map=none", "--task=multiclass", "--backbone=
 FIGURES = ("macro_log_loss", "balanced_accuracy")
 OURS, PEER, BEST_OURS = "A, tfcovid", "A and B, PyTorch", "B, tfcovid"
 WATCH_EVERY_S = 0.05
+SCRIPT = pathlib.Path(__file__).with_name("time_to_model_torch.py")
 
 
 def ours(folder, seed, *recipe):
@@ -56,7 +58,8 @@ def ours(folder, seed, *recipe):
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while not trained.is_file():
             if process.poll() is not None:
-                raise RuntimeError(process.stderr.read().decode()[-2000:])
+                said = process.stderr.read().decode(errors="replace")
+                command_failed("tfcovid.train", process.returncode, said)
             time.sleep(WATCH_EVERY_S)
         seconds = time.monotonic() - started
         process.communicate()  # to its end: the next one wants the machine for itself
@@ -67,19 +70,12 @@ def ours(folder, seed, *recipe):
 
 def theirs(folder, run, seed):
     """Trains by PyTorch on the split of a run of ours; returns the same."""
-    script = pathlib.Path(__file__).with_name("time_to_model_torch.py")
-    words = [PEERS.value, str(script), f"--run={run}", f"--data_dir={DATA_DIR.value}"]
+    words = [PEERS.value, str(SCRIPT), f"--run={run}", f"--data_dir={DATA_DIR.value}"]
     words += [f"--weights={CHECKPOINT.value}", f"--output={folder / 'best.pt'}", f"--seed={seed}"]
     started = time.monotonic()
-    done = subprocess.run(
-        [*words, f"--size={SIZE.value}", f"--epochs={EPOCHS.value}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    return {"seconds": time.monotonic() - started, **json.loads(done.stdout)}
+    words += [f"--size={SIZE.value}", f"--epochs={EPOCHS.value}"]
+    printed = output_of(SCRIPT.name, words)
+    return {"seconds": time.monotonic() - started, **json.loads(printed)}
 
 
 def of_seed(place, seed):
@@ -97,6 +93,10 @@ def of_seed(place, seed):
 
 def main(_: list[str]) -> None:
     """Prints a line a training, then the table."""
+    check_names(ONLY, (OURS, PEER, BEST_OURS))
+    check_paths(folders=[DATA_DIR], files=[WEIGHTS, CHECKPOINT], programs=[PEERS])
+    # Whether its imports are there, before a training of ours has taken its minutes.
+    output_of(f"--peers={PEERS.value}", [PEERS.value, str(SCRIPT), "--help"])
     console = open_console()
     results: dict[str, list[dict[str, float]]] = {}
     for seed in SEEDS.value:

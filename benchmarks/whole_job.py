@@ -19,6 +19,7 @@ import rich.table
 from absl import app
 from absl import flags as absl_flags
 
+from benchmarks.failing import check_paths, command_failed
 from benchmarks.stages import Stage, durations, growth
 from tfcovid.console import open_console, say
 
@@ -71,12 +72,13 @@ def watched(words: list[str]) -> tuple[list[tuple[float, str]], list[tuple[float
         over.set()
         if process.wait():
             errors.seek(0)
-            raise RuntimeError(f"exit code {process.returncode}\n{errors.read()[-2000:]}")
+            command_failed("tfcovid.train", process.returncode, errors.read())
     return lines, samples, time.monotonic() - started
 
 
 def main(_: list[str]) -> None:
     """Prints the stages, and the memory after each epoch."""
+    check_paths(folders=[DATA_DIR])
     console = open_console()
     with tempfile.TemporaryDirectory() as place:
         words = [sys.executable, "-m", "tfcovid.train", f"--data_dir={DATA_DIR.value}"]

@@ -32,6 +32,7 @@ from absl import app
 from absl import flags as absl_flags
 
 from benchmarks.differences import differences
+from benchmarks.failing import check_paths, command_failed
 from tfcovid.console import open_console, say
 from tfcovid.data.sources import coronahack
 
@@ -65,11 +66,7 @@ def process(images, output, *more):
 
 
 def run(commands, environments):
-    """Runs processes side by side.
-
-    Raises:
-      RuntimeError: if one of them fails.
-    """
+    """Runs processes side by side; ends this one too if one of them fails."""
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     running = [
         subprocess.Popen(
@@ -80,7 +77,7 @@ def run(commands, environments):
     for one in running:
         shown, _ = one.communicate(timeout=1800)
         if one.returncode:
-            raise RuntimeError(f"exit code {one.returncode}\n{shown.decode()[-3000:]}")
+            command_failed("benchmarks.workers_process", one.returncode, shown.decode())
 
 
 def tf_config(addresses, index):
@@ -150,6 +147,7 @@ def listed(folder, place):
 
 def main(_: list[str]) -> int:
     """Prints the table."""
+    check_paths(folders=[DATA_DIR], files=[WEIGHTS])
     console, all_hold, port = open_console(), True, PORT.value
     table = rich.table.Table(
         *("network", "precision", "shared by", "weights", "losses", "figures", "predictions"),

@@ -14,6 +14,7 @@ import json, sys
 for line in sys.stdin:
     request = json.loads(line)
     if request["do"] == "end":
+        print("warning\\nno memory", file=sys.stderr)
         sys.exit(3)
     print(json.dumps({"answer": request} if request["do"] == "echo" else {"error": "not that"}),
           flush=True)
@@ -38,9 +39,18 @@ def test_a_refusal_is_an_error_and_the_peer_goes_on(echo):
     assert echo.ask("echo", count=1)["count"] == 1
 
 
-def test_a_peer_that_ends_is_told_with_its_exit_code(echo):
-    with pytest.raises(PeerError, match="end: the peer ended with exit code 3"):
+def test_a_peer_that_ends_is_told_with_its_exit_code_and_its_last_words(echo):
+    with pytest.raises(PeerError, match="end: the peer ended with exit code 3: no memory"):
         echo.ask("end")
+
+
+def test_a_python_that_lacks_a_package_or_is_none_is_told_so():
+    peer = PeerProcess([sys.executable, "-c", "import no_torch"])
+    with pytest.raises(PeerError, match=r"exit code 1: ModuleNotFoundError: .*'no_torch'"):
+        peer.ask("versions")
+    peer.close()
+    with pytest.raises(PeerError, match="/lost/python: No such file"):
+        PeerProcess(["/lost/python"])
 
 
 class _Peer:
