@@ -10,7 +10,7 @@ from tfcovid.training.optimizer import build_optimizer
 SHAPES = ((3, 3, 4, 8), (8,), (8, 5), ())
 NAMES = ("kernel", "bias", "other", "scale")
 STEPS = 7
-SETTINGS = {"learning_rate": 0.03, "weight_decay": 0.25, "epsilon": 1e-5}
+SETTINGS = {"learning_rate": 0.03, "weight_decay": 0.2, "epsilon": 1e-5}
 
 
 def variables_of(dtype):

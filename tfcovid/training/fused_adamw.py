@@ -26,11 +26,12 @@ class AdamW(keras.optimizers.AdamW):
         import tensorflow as tf
 
         # Once for all variables: Keras asks the schedule anew for each, a `tf.cond` every time.
-        share = ops.cast(self.learning_rate, "float64") * self.weight_decay
+        rate = self.learning_rate
         for variable in variables:
             if self._use_weight_decay(variable):
                 value = variable.value if isinstance(variable, keras.Variable) else variable
-                value.assign_sub(value * tf.cast(share, value.dtype))
+                share = tf.cast(self.weight_decay, value.dtype) * tf.cast(rate, value.dtype)
+                value.assign_sub(value * share)
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates a variable and its moments by its gradient."""
