@@ -117,10 +117,13 @@ def output_path(flag_values: absl_flags.FlagValues = absl_flags.FLAGS) -> pathli
     """Returns the file that --output names.
 
     Raises:
-      ValueError: if it does not end in .weights.h5, its folder is not there, or it exists.
+      ValueError: if it is not given or does not end in .weights.h5, its folder is not there, or it
+        exists.
     """
     text = flag_values[OUTPUT.name].value or ""
     path = pathlib.Path(text).expanduser()
+    if not text:
+        raise ValueError("--output: expected a name like X.weights.h5, found nothing")
     if not path.name.endswith(".weights.h5") or path.name == ".weights.h5":
         raise ValueError(f"--output={text}: expected a name like X.weights.h5")
     if not path.parent.is_dir():

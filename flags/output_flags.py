@@ -13,6 +13,7 @@ OUTPUT_DIR = absl_flags.DEFINE_string(
     "output_dir",
     None,
     "The folder that is written to. Required. prepare: for the records; one that an earlier, "
-    "interrupted run left is completed, and shards whose files or settings changed are made again. "
+    "interrupted run left is completed, and shards whose files changed are made again; one with "
+    "records of other files, another size or number of shards is refused. "
     "steps: for the pictures.",
 )

@@ -60,8 +60,19 @@ def test_a_run_that_reads_records_in_place_is_bit_equal(runs, tmp_path):
 
 
 def test_image_files_are_not_read_as_records(runs, tmp_path):
-    with pytest.raises(ValueError, match="--cache=records reads in place what"):
+    found = r"--cache=records: --data_dir=.*files is coronahack \(image files\), not records of"
+    with pytest.raises(ValueError, match=found):
         train_here(f"--data_dir={runs / 'files'}", *SMALL, "--cache=records")
+
+
+def test_records_of_records_are_refused_in_one_line(runs, tmp_path):
+    records = runs / "records"
+    asked = (f"--data_dir={records}", f"--output_dir={tmp_path / 'again'}", "--image_size=32")
+    done = run_entry("prepare", *asked, "--on_bad_image=set_aside", check=False)
+    expected = f"error: --data_dir={records}: holds records already, made by tfcovid.prepare; name"
+    assert done.returncode == 1 and done.stderr.startswith(expected)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_run_on_records_is_scored_again_without_the_image_files(runs):

@@ -9,6 +9,8 @@ Apache Beam is an extra and imported inside functions only.
 """
 
 import contextlib
+import io
+import itertools
 import json
 import logging
 import os
@@ -67,6 +69,42 @@ def import_beam(what_for: str) -> Any:
     finally:
         logging.disable(logging.NOTSET)
     return apache_beam
+
+
+def refuse_unknown_options(beam_args: Sequence[str]) -> None:
+    """Raises ValueError, one line that names it, if Beam does not know an option.
+
+    Beam itself only logs it. Other runners than those of this process are left to judge: a job
+    server has options that Beam learns from it.
+
+    Args:
+      beam_args: options of Beam, such as --direct_num_workers=2.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            options = PipelineOptions(list(beam_args))
+            given = options.get_all_options(retain_unknown_options=True)
+    except SystemExit as error:  # of argparse, behind a page of usage
+        why = complaint.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(f"--beam_args: {why}") from error
+    if "DirectRunner" not in (options.view_as(StandardOptions).runner or "DirectRunner"):
+        return
+    # A value may stand behind its option or in an argument of its own.
+    unknown = [
+        text
+        for before, text in itertools.pairwise(["=", *beam_args])
+        if not text.startswith("--") and ("=" in before or not before.startswith("--"))
+    ]
+    known = PipelineOptions([]).get_all_options()
+    unknown = unknown or [f"--{name}" for name in given if name not in known]
+    if unknown:
+        raise ValueError(
+            f"--beam_args: Apache Beam has no option {', '.join(unknown)}; correct it, or leave it "
+            "out"
+        )
 
 
 @contextlib.contextmanager

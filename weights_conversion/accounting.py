@@ -10,7 +10,7 @@ from tfcovid.models.classifier import HEAD_LAYER
 from weights_conversion.head import Head
 from weights_conversion.names.table import Place, Table, linear
 from weights_conversion.reading.content import Content
-from weights_conversion.recognition import Recognition, shown
+from weights_conversion.recognition import Recognition, instead, shown
 
 CONVERTED = "converted"
 _STRAY = "that nothing accounts for"
@@ -99,14 +99,19 @@ def refuse_problems(rows: list[Row], recognition: Recognition) -> None:
     for row in rows:
         if row.is_problem:
             problems.setdefault(row.outcome, []).append(row.tensor or row.variable)
-    if problems:
-        listed = "; ".join(
-            f"{len(names)} {outcome} ({shown(names)})" for outcome, names in problems.items()
-        )
-        raise ValueError(
-            f"does not fit {recognition.naming.architecture} tensor for tensor: {listed}"
-            + ("; --leave_out=NAME leaves a tensor out" if _STRAY in problems else "")
-        )
+    if not problems:
+        return
+    unfit = f"does not fit {recognition.naming.architecture} tensor for tensor"
+    if recognition.likelier:
+        count = sum(len(names) for names in problems.values())
+        raise ValueError(f"{unfit} ({count} problems); {instead(recognition.likelier)}")
+    listed = "; ".join(
+        f"{len(names)} {outcome} ({shown(names)})" for outcome, names in problems.items()
+    )
+    raise ValueError(
+        f"{unfit}: {listed}"
+        + ("; --leave_out=NAME leaves a tensor out" if _STRAY in problems else "")
+    )
 
 
 def _row(name, tensor, place: Place | None, variable_shapes, reason):

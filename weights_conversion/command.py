@@ -23,7 +23,7 @@ def run(
     command: str,
     console: rich.console.Console,
 ) -> None:
-    """Converts a checkpoint and writes the reports, also where it is refused.
+    """Converts a checkpoint and writes the reports, also where what is in it is refused.
 
     Args:
       checkpoint: a file, or hf://owner/name.
@@ -37,12 +37,16 @@ def run(
       OSError: if a file cannot be written.
     """
     prepare_process()
+    try:
+        path = find_checkpoint(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error}") from error
     record = Record(checkpoint)
     try:
         with console.status("converting and proving equal …"):
             plan = convert(
                 record,
-                find_checkpoint(checkpoint),
+                path,
                 output,
                 wishes,
                 tell=lambda line: say(console, line),
@@ -65,7 +69,14 @@ def prepare_process() -> None:
 
 
 def find_checkpoint(checkpoint: str) -> pathlib.Path:
-    """Returns the file that was named, from the hub where it is an address there."""
+    """Returns the file that was named, from the hub where it is an address there.
+
+    Raises:
+      ValueError: if there is no such file; the message does not name it.
+    """
     if checkpoint.startswith(hub.SCHEME):
         return hub.download(checkpoint)
-    return pathlib.Path(checkpoint).expanduser()
+    path = pathlib.Path(checkpoint).expanduser()
+    if not path.exists():
+        raise ValueError("there is no such file")
+    return path

@@ -30,6 +30,7 @@ class Recognition:
       counters: num_batches_tracked, which Keras does not need.
       notes: other names that are no part of the network -> what they are.
       strays: names that nothing accounts for.
+      likelier: the architecture that fits where another was asked for that does not, else None.
     """
 
     naming: Naming
@@ -40,6 +41,7 @@ class Recognition:
     counters: tuple[str, ...]
     notes: dict[str, str]
     strays: tuple[str, ...]
+    likelier: str | None = None
 
     @property
     def misfit(self):
@@ -90,19 +92,39 @@ def recognise(
         for prefix in _prefixes(found, naming.anchor)
     ]
     if not candidates:
-        raise ValueError(_unlike(names, architecture))
+        likelier = _likelier(names, architecture, left_out)
+        advice = f"; {instead(likelier)}" if likelier else ""
+        raise ValueError(_unlike(names, architecture) + advice)
     _, naming, prefix = min(candidates, key=lambda candidate: candidate[0])
     _refuse_twice(found, naming)
     best = _sort_names(names, naming, prefix, left_out)
     if architecture is None and len(best.present) < _LEAST_PRESENT * len(naming.table):
         raise ValueError(_unlike(names, architecture))
-    if architecture is None and best.misfit > _MOST_STRAY * len(naming.table):
+    if best.misfit <= _MOST_STRAY * len(naming.table):
+        return best
+    if architecture is None:
         raise ValueError(
             f"expected one of {', '.join(ARCHITECTURES)}; the nearest is {naming.architecture}, of "
             f"whose {len(naming.table)} tensors {len(best.missing)} are missing "
             f"({shown(best.missing)}), with {len(best.strays)} besides ({shown(best.strays)})"
         )
-    return best
+    return dataclasses.replace(best, likelier=_likelier(names, architecture, left_out))
+
+
+def instead(architecture: str) -> str:
+    """Returns what to do where a checkpoint is of another architecture than it is held to."""
+    return f"it looks like {architecture}: use --architecture=auto, or ={architecture}"
+
+
+def _likelier(names, architecture, left_out):
+    """Returns the architecture that is recognised in the names without a wish, if it is another."""
+    if architecture is None:
+        return None
+    try:
+        found = recognise(names, left_out=left_out).naming.architecture
+    except ValueError:
+        return None
+    return None if found == architecture else found
 
 
 def _unlike(names, architecture):

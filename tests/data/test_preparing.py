@@ -217,14 +217,91 @@ def test_a_damaged_shard_is_made_again(root, tmp_path):
     assert contents(records) == whole
 
 
+def other_size(root, records):
+    prepare(root, records, image_size=32)
+
+
+def other_shards(root, records):
+    prepare(root, records, shards=3)
+
+
+def other_files(root, records):
+    (root / "99.png").write_bytes(encode(noise(40, 50, seed=99), "PNG"))
+    prepare(root, records)
+
+
+def other_files_of_the_same_names(root, records):
+    for path in root.iterdir():
+        path.write_bytes(path.read_bytes() + b" ")
+    prepare(root, records)
+
+
 @needs_beam
-def test_other_settings_leave_nothing_of_the_earlier_records(root, tmp_path):
+@pytest.mark.parametrize(
+    ("prepare_other", "expected"),
+    [
+        (other_size, "asked for is made up, 11 images of 32 px in 4 shards: another image size"),
+        (other_shards, "11 images of 24 px in 3 shards: another number of shards"),
+        (other_files, "12 images of 24 px in 4 shards: other image files, as where"),
+        (other_files_of_the_same_names, "other image files, though of the same names"),
+    ],
+)
+def test_records_of_another_kind_are_refused_before_anything_is_touched(
+    root, tmp_path, prepare_other, expected
+):
     records = tmp_path / "records"
     prepare(root, records)
-    assert prepare(root, records, image_size=32).made == SHARDS
-    assert prepare(root, records, image_size=32, shards=3).made == 3
-    prepare(root, tmp_path / "fresh", image_size=32, shards=3)
-    assert contents(records) == contents(tmp_path / "fresh")
+    before = contents(records)
+    lies = "holds records of made up, 11 images of 24 px in 4 shards, "
+    with pytest.raises(ValueError, match=f"{lies}.*{expected}.*; name another --output_dir, or"):
+        prepare_other(root, records)
+    assert contents(records) == before
+
+
+@needs_beam
+def test_unfinished_records_of_another_kind_are_refused_before_anything_is_touched(root, tmp_path):
+    records = tmp_path / "records"
+    prepare(root, records)
+    for path in [*records.glob("*.csv"), records / "records.json"]:
+        path.unlink()
+    for suffix in ("", ".json"):
+        (records / (shard_name(1, SHARDS) + suffix)).unlink()
+    before = contents(records)
+    for prepare_other in (other_size, other_shards, other_files):
+        with pytest.raises(ValueError, match=r"holds unfinished records.* in 4 shards, asked for"):
+            prepare_other(root, records)
+        assert contents(records) == before
+
+
+@needs_beam
+@pytest.mark.parametrize("name", ["rejected.csv", "reading.csv", "records.json"])
+def test_a_file_of_ones_own_that_only_has_a_name_of_the_records_is_refused(root, tmp_path, name):
+    records = tmp_path / "mine"
+    records.mkdir()
+    (records / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"expected an empty folder.*Received: {name}"):
+        prepare(root, records)
+    assert contents(records) == {name: b"mine"}
+
+
+@needs_beam
+def test_a_run_killed_before_its_first_shard_goes_on(root, tmp_path, monkeypatch):
+    records = tmp_path / "records"
+    prepare(root, records)
+    whole = contents(records)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    # All shards are outdated, as after an update of TensorFlow: none is kept.
+    monkeypatch.setattr("tfcovid.data.shard_jobs.PIXELS_VERSION", 0)
+    monkeypatch.setattr("tfcovid.data.preparing.running", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(root, records)
+    assert not contents(records)
+    monkeypatch.undo()
+    assert prepare(root, records).made == SHARDS
+    assert contents(records) == whole
 
 
 @needs_beam
@@ -251,7 +328,7 @@ def test_an_image_that_does_not_decode_is_set_aside_or_ends_the_run(root, tmp_pa
     for path in index.reading.rows["path"]:
         cut(root / path)
     with pytest.raises(ValueError, match="no image of the data decodes"):
-        prepare(root, records, on_bad_image="set_aside")
+        prepare(root, tmp_path / "none", on_bad_image="set_aside")
 
 
 @needs_beam

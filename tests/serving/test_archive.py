@@ -159,6 +159,17 @@ def test_a_killed_run_goes_on_and_classifies_no_finished_shard_again(archive, mo
 
 
 @needs_beam
+def test_an_option_that_beam_does_not_know_is_refused_before_anything_is_made(
+    archive, model, tmp_path
+):
+    output = tmp_path / "out"
+    asked = {"output": output, "shards": SHARDS, "batch_size": BATCH, "max_pixels": 10**6}
+    with pytest.raises(ValueError, match="Apache Beam has no option --nonsense; correct it"):
+        score_archive(files_of(archive), model, beam_args=["--nonsense=1"], **asked)
+    assert not output.exists()
+
+
+@needs_beam
 def test_only_shards_whose_files_changed_are_made_again(archive, model, tmp_path):
     output = tmp_path / "out"
     scored(archive, model, output)

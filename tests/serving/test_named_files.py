@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 
 import pytest
 
@@ -95,6 +96,25 @@ def test_a_slash_at_the_end_and_two_stars_in_a_name_are_globs(archive):
         with pytest.raises(ValueError, match="matches no file"):
             names(archive, pattern=pattern)
     assert names(archive, pattern="mo**/a.png") == ["more/a.png"]
+
+
+def test_a_folder_that_is_named_is_told_how_its_images_are(archive):
+    told = rf"{archive} is a folder, expected image files: --pattern='?{archive}/\*\.png'? names"
+    with pytest.raises(ValueError, match=told):
+        named_files([f"{archive}"], None, warn=unexpected)
+    with pytest.raises(ValueError, match=f"matches no file: {told}"):
+        named_files([], f"{archive}", warn=unexpected)
+    lines = []
+    named = [f"{archive}/a.png", f"{archive}"]
+    assert named_files(named, None, warn=lines.append) == named
+    assert len(lines) == 1 and re.match(told, lines[0])
+
+
+def test_a_pattern_that_is_the_name_of_a_file_is_told_how_to_write_it(archive):
+    (archive / "wei rd [1].png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"in a pattern \[ is written \[\[\]; expected --pattern="):
+        names(archive, pattern="wei rd [1].png")
+    assert names(archive, pattern="wei rd [[]1].png") == ["wei rd [1].png"]
 
 
 def test_no_file_is_one_line(archive):

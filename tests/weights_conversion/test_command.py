@@ -100,7 +100,7 @@ def test_keras_own_load_weights_reads_the_backbone_of_a_file_with_a_head(tmp_pat
     ("arguments", "expected"),
     [
         ([], "--checkpoint: expected a file or hf://owner/name, found nothing"),
-        (["--checkpoint=x.pth"], "expected a name like X.weights.h5"),
+        (["--checkpoint=x.pth"], "--output: expected a name like X.weights.h5, found nothing"),
         (["--checkpoint=x.pth", "--output=x.h5"], "expected a name like X.weights.h5"),
         (["--checkpoint=x.pth", "--output=no/such/x.weights.h5"], "does not exist; make it"),
         (["--checkpoint=x", "--output=x.weights.h5", "--epochs=3"], "--epochs: weights_conversion"),
@@ -133,7 +133,10 @@ def test_an_output_that_exists_is_not_overwritten(tmp_path):
 
 def test_an_architecture_that_it_is_not_lists_what_does_not_fit(tmp_path):
     checkpoint = saved(network("resnet18").state_dict(), tmp_path / "x.pth")
-    with pytest.raises(ValueError, match=r"does not fit resnet34 tensor for tensor: \d+ missing"):
+    fit = (
+        r"does not fit resnet34 tensor for tensor \(\d+ problems\); it looks like resnet18: use --"
+    )
+    with pytest.raises(ValueError, match=fit):
         convert_here(checkpoint, tmp_path / "x.weights.h5", architecture="resnet34")
     rows = json.loads((tmp_path / "x.report.json").read_text())["tensors"]
     missing = {row["tensor"] for row in rows if row["outcome"] == "missing"}

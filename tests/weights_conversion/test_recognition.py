@@ -7,6 +7,7 @@ from tests.weights_conversion.source_checkpoints import (
     network,
     renamed,
 )
+from weights_conversion.accounting import Row, refuse_problems
 from weights_conversion.head import choose_head
 from weights_conversion.recognition import AUXILIARY, recognise
 
@@ -121,6 +122,24 @@ def test_a_network_we_do_not_know_is_refused_with_the_nearest(names):
 def test_names_of_nothing_we_know_are_refused_with_some_of_them():
     with pytest.raises(ValueError, match=r"2 tensors: encoder\.weight, encoder\.bias"):
         recognise(["encoder.weight", "encoder.bias"])
+
+
+@pytest.mark.parametrize("spelling", ["mobilenet_v2", "vgg19", "densenet121"])
+@pytest.mark.parametrize("architecture", ["resnet50", "inception_v3"])
+def test_a_checkpoint_held_to_another_architecture_is_told_what_it_looks_like(
+    names, spelling, architecture
+):
+    looks = f"it looks like {spelling}: use --architecture=auto, or ={spelling}"
+    try:
+        found = recognise(names[spelling], architecture=architecture)
+    except ValueError as error:
+        assert str(error).endswith(looks)
+        return
+    row = Row("a.weight", (3,), "float32", "", None, "that nothing accounts for", is_problem=True)
+    with pytest.raises(
+        ValueError, match=rf"does not fit {architecture} .* \(1 problems\); {looks}$"
+    ):
+        refuse_problems([row], found)
 
 
 def test_a_named_architecture_is_held_to():

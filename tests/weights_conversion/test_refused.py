@@ -288,8 +288,10 @@ def test_code_hidden_in_a_whole_model_is_called_code(tmp_path):
 def test_a_folder_and_a_file_that_is_not_there_are_refused(tmp_path):
     with pytest.raises(ValueError, match="is a folder: expected the checkpoint file in it"):
         convert_here(tmp_path, tmp_path / "x.weights.h5")
-    with pytest.raises(ValueError, match="there is no such file"):
-        convert_here(tmp_path / "no.pth", tmp_path / "x.weights.h5")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"no\.pth: there is no such file$"):
+        convert_here(tmp_path / "no.pth", tmp_path / "none" / "x.weights.h5")
+    assert not list((tmp_path / "none").iterdir())
 
 
 @pytest.mark.parametrize("zipped", [True, False])

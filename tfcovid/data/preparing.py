@@ -8,7 +8,6 @@ run that is killed would have nothing to go on from.
 
 import dataclasses
 import pathlib
-import re
 import time
 from collections.abc import Mapping, Sequence
 
@@ -16,18 +15,16 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfcovid.beam_jobs import NOTE_SUFFIX, Progress, import_beam, running, watched
+from tfcovid.beam_jobs import Progress, import_beam, running, watched
 from tfcovid.data.image_files import FACT_TYPES
 from tfcovid.data.record_index import (
-    INDEX_NAME,
     PLACE_TYPES,
-    READING_NAME,
-    REJECTED_NAME,
     RecordIndex,
     read_index,
     shard_name,
     write_index,
 )
+from tfcovid.data.records_folder import open_folder, remove_tables
 from tfcovid.data.shard_jobs import (
     Finished,
     ShardJob,
@@ -36,8 +33,7 @@ from tfcovid.data.shard_jobs import (
     make_shard,
     mistake,
 )
-from tfcovid.data.sources.reading import TEXT, Category, Reading, aside, listing
-from tfcovid.whole_file import PART_PREFIX
+from tfcovid.data.sources.reading import TEXT, Category, Reading, aside
 
 NEEDS_BEAM_TO = "prepare records"
 
@@ -81,7 +77,8 @@ def prepare_records(
     Args:
       reading: what a reader found; files whose header is bad are already in `rejected`.
       facts: of the files, columns FACT_TYPES, a row for each of `reading.rows`, in order.
-      output_dir: made where it is not there; may hold records, whole or not, of an earlier run.
+      output_dir: made where it is not there; may hold records, whole or not, of an earlier run
+        over the same files, whose shards are kept but for those with a file that changed.
       image_size: side of the squares in pixels.
       shards: number of shard files, 1 to the number of images; as many are made at a time at most.
       on_bad_image: 'fail' or 'set_aside', for files that do not decode. 'fail' still makes every
@@ -94,8 +91,9 @@ def prepare_records(
 
     Raises:
       ValueError: if Beam is not installed; if output_dir lies in the data folder or holds
-        something else; if shards is out of range; if a file changed since it was scanned or a shard
-        cannot be written; if an image does not decode and on_bad_image is 'fail', or none does.
+        something else, records of other files, size or number of shards among it; if shards is out
+        of range; if a file changed since it was scanned or a shard cannot be written; if an image
+        does not decode and on_bad_image is 'fail', or none does.
     """
     if on_bad_image not in ("fail", "set_aside"):
         raise ValueError(f"on_bad_image: expected fail or set_aside. Received: {on_bad_image}.")
@@ -107,10 +105,9 @@ def prepare_records(
     reading = dataclasses.replace(reading, rows=reading.rows.reset_index(drop=True))
     facts = facts[list(FACT_TYPES)].reset_index(drop=True)
     jobs = _shard_jobs(reading, facts, output_dir, image_size, shards, max_pixels)
-    _open_folder(output_dir, data_folders or [reading.root], jobs)
+    open_folder(output_dir, data_folders or [reading.root], jobs, reading)
     todo = [job for job in jobs if finished(job) is None]
-    # Without its index the folder counts as unfinished, until the new one is written.
-    (output_dir / INDEX_NAME).unlink(missing_ok=True)
+    remove_tables(output_dir)
     for job in todo:
         forget(job)
     started = time.monotonic()
@@ -166,34 +163,6 @@ def _shard_jobs(
         )
         for number in range(shards)
     ]
-
-
-def _open_folder(
-    output_dir: pathlib.Path, roots: Sequence[pathlib.Path], jobs: Sequence[ShardJob]
-) -> None:
-    """Makes the output folder and removes what an earlier run left and this one does not use."""
-    for root in roots:
-        if output_dir.resolve().is_relative_to(root.resolve()):
-            raise ValueError(
-                f"--output_dir={output_dir}: lies in the data set's own folder {root}; name another"
-            )
-    output_dir.mkdir(parents=True, exist_ok=True)
-    used = {INDEX_NAME, READING_NAME, REJECTED_NAME}
-    used |= {path.name for job in jobs for path in (job.path, job.note)}
-    others = [path for path in output_dir.iterdir() if path.name not in used]
-    strange = [path.name for path in others if not _from_earlier_run(path.name)]
-    if strange:
-        raise ValueError(
-            f"--output_dir={output_dir}: expected an empty folder, or one with records. Received: "
-            f"{listing(sorted(strange))}"
-        )
-    for path in others:
-        path.unlink()
-
-
-def _from_earlier_run(name: str) -> bool:
-    shard = re.fullmatch(r"images-\d{5}-of-\d{5}\.tfrecord", name.removesuffix(NOTE_SUFFIX))
-    return shard is not None or name.startswith(PART_PREFIX)
 
 
 def _result(job: ShardJob) -> Finished:

@@ -53,6 +53,11 @@ class ShardJob:
         return note_of(self.file)
 
     @property
+    def paths(self) -> str:
+        """Digest of the paths of the files, in hexadecimal."""
+        return hashlib.sha256(json.dumps([path for path, _ in self.images]).encode()).hexdigest()
+
+    @property
     def made_from(self) -> str:
         """Digest of everything that the bytes of the shard depend on, in hexadecimal."""
         settings = (FORMAT, PIXELS_VERSION, tf.__version__, self.image_size, VIEW)
@@ -79,8 +84,8 @@ def make_shard(job: ShardJob) -> None:
     except (OSError, ValueError) as error:
         write_note(job.note, {"error": str(error)})
     else:
-        facts = dataclasses.asdict(shard)
-        write_note(job.note, {"shard": facts, "made_from": job.made_from, "failed": failed})
+        made_from = {"made_from": job.made_from, "paths": job.paths, "image_size": job.image_size}
+        write_note(job.note, {"shard": dataclasses.asdict(shard), **made_from, "failed": failed})
 
 
 def finished(job: ShardJob) -> Finished | None:

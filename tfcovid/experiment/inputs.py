@@ -67,9 +67,18 @@ def prepare_data(
       preprocessing: makes the squares.
       console: for what was found.
       workers: who verify records together that are read in place.
+
+    Raises:
+      ValueError: if --cache is records and the data are image files; as `load_dataset`.
     """
     data = config.data
     kinds, reading = read_data_sets(config, console)
+    if data.cache == "records" and "records" not in kinds:
+        where = f"--data_dir={config.sources.data_dir}" if config.sources.data_dir else "the sample"
+        raise ValueError(
+            f"--cache=records: {where} is {', '.join(kinds)} (image files), not records of "
+            "tfcovid.prepare; make them and name their folder, or choose auto, memory or disk"
+        )
     task_labels = task_labels_of(data.task, reading.rows["source"].dropna())
     dataset = load_asked_for(
         config,

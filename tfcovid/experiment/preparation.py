@@ -9,7 +9,7 @@ import pandas as pd
 import rich.console
 
 from flags.config import Config
-from tfcovid.beam_jobs import import_beam
+from tfcovid.beam_jobs import import_beam, refuse_unknown_options
 from tfcovid.console import counting_bar, open_console, say
 from tfcovid.data.image_files import scan_files
 from tfcovid.data.preparing import NEEDS_BEAM_TO, Prepared, prepare_records
@@ -29,12 +29,19 @@ def prepare_data_set(
       beam_args: options of Apache Beam.
 
     Raises:
-      ValueError: if Beam is not installed, the data cannot be read, or records cannot be written.
+      ValueError: if Beam is not installed or does not know an option; if the data cannot be read
+        or is records already; if records cannot be written.
     """
     console = open_console()
     # Before the files are read: that takes minutes on a large data set.
     import_beam(NEEDS_BEAM_TO)
-    _, reading = read_data_sets(config, console)
+    refuse_unknown_options(beam_args)
+    kinds, reading = read_data_sets(config, console)
+    if "records" in kinds:
+        raise ValueError(
+            f"--data_dir={config.sources.data_dir}: holds records already, made by "
+            "tfcovid.prepare; name the data set they were made from, or train on them as they are"
+        )
     reading, facts = checked_files(config, reading, console)
     with counting_bar(console, "making shards") as made:
         prepared = prepare_records(

@@ -20,7 +20,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcovid.beam_jobs import NOTE_SUFFIX, Progress, import_beam, read_note, running, watched
+from tfcovid.beam_jobs import (
+    NOTE_SUFFIX,
+    Progress,
+    import_beam,
+    read_note,
+    refuse_unknown_options,
+    running,
+    watched,
+)
 from tfcovid.serving.archive_jobs import (
     FORMAT,
     ArchiveJob,
@@ -89,11 +97,13 @@ def score_archive(
       progress: called with (shards done, shards in all) now and then.
 
     Raises:
-      ValueError: if Beam is not installed; if there is no model; if shards is out of range; if the
-        folder holds something else, or predictions of another model, of other files or in another
-        number of shards; if another process scores into it; if a shard cannot be made.
+      ValueError: if Beam is not installed or does not know an option; if there is no model; if
+        shards is out of range; if the folder holds something else, or predictions of another model,
+        of other files or in another number of shards; if another process scores into it; if a shard
+        cannot be made.
     """
     beam = import_beam("score an archive (--shards)")
+    refuse_unknown_options(beam_args)
     batches = math.ceil(len(files) / batch_size)
     if not 1 <= shards <= batches:
         raise ValueError(

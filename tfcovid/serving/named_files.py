@@ -4,6 +4,7 @@ import collections
 import functools
 import glob
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 ANY_FOLDERS = "**"
@@ -15,22 +16,46 @@ def named_files(
     """Returns the files named directly and then those that a pattern matches, each name once.
 
     Args:
-      arguments: names, in their order; what is wrong with one is for its reader to tell.
+      arguments: names, in their order; what is wrong with one is for its reader to tell, but how
+        the images of a folder are named.
       pattern: such as 'folder/**/*.png', or None. Folders that it matches are no files. What is
         below a ** counts once, whatever links lead to it again.
-      warn: takes a line for each folder below a ** that cannot be read.
+      warn: takes a line for each folder below a ** that cannot be read, and for each that is named.
 
     Raises:
-      ValueError: if there are none.
+      ValueError: if there are none, or nothing but folders.
     """
     matched = [] if pattern is None else _matched(pattern.split("/"), warn)
     if pattern and ANY_FOLDERS in pattern.split("/"):
         matched = _each_once(matched)
     files = list(dict.fromkeys([*arguments, *sorted(matched)]))
+    folders = [name for name in arguments if _is_folder(name)]
+    if files and set(files) == set(folders):
+        raise ValueError(_by_pattern(folders[0]))
+    for folder in folders:
+        warn(_by_pattern(folder))
     if not files:
         asked = f"--pattern={pattern} matches no file" if pattern else "no image was named"
-        raise ValueError(f"{asked}: expected image files, or --pattern='folder/*.png'")
+        raise ValueError(f"{asked}: {_expected(pattern or '')}")
     return files
+
+
+def _by_pattern(folder: str) -> str:
+    """Returns how the images of a folder are named that stands where a file is expected."""
+    below = f"{glob.escape(folder.rstrip('/'))}/*.png"
+    return f"{folder} is a folder, expected image files: --pattern={shlex.quote(below)} names them"
+
+
+def _expected(pattern: str) -> str:
+    """Returns what to write for a pattern that matches nothing."""
+    if pattern and _is_folder(pattern):
+        return _by_pattern(pattern)
+    if os.path.lexists(pattern):
+        return (
+            "there is a file of that name, but in a pattern [ is written [[]; expected "
+            f"--pattern={shlex.quote(glob.escape(pattern))}, or the file without --pattern"
+        )
+    return "expected image files, or --pattern='folder/*.png'"
 
 
 def _matched(parts: Sequence[str], warn: Callable[[str], None]) -> Iterator[str]:
