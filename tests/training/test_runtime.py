@@ -52,6 +52,16 @@ def test_precision_asked_for_is_in_force_and_said():
     assert "--precision" in configured.reason
 
 
+def test_a_precision_that_is_slower_here_than_float32_is_said_to_be():
+    none = runtime.choose_precision(None, frozenset())
+    said = runtime.reason_of_wish("mixed_bfloat16", *none)
+    assert said.startswith("asked for by --precision; float32 is faster here, as the CPU has none")
+    assert runtime.reason_of_wish("float32", *none) == "asked for by --precision"
+    fast = runtime.choose_precision(None, frozenset({"avx512_bf16"}))
+    for wished in ("float32", "mixed_bfloat16"):
+        assert runtime.reason_of_wish(wished, *fast) == "asked for by --precision"
+
+
 def test_one_seed_gives_one_initial_kernel():
     kernels = []
     for _ in range(2):
