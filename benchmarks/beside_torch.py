@@ -112,7 +112,11 @@ def run(measure, small):
         return
     try:
         with torch_peer(PEERS.value, threads(), CLOCK.value) as peer:
-            say(console, f"peers: {peer.ask('versions')}; TensorFlow {tf.__version__}")
+            try:
+                versions = peer.ask("versions")
+            except PeerError as error:
+                fail(f"--peers={PEERS.value}: expected a Python that imports torch: {error}")
+            say(console, f"peers: {versions}; TensorFlow {tf.__version__}")
             measure(console, peer)
     except PeerError as error:
-        fail(f"--peers={PEERS.value}: expected a Python that imports torch: {error}")
+        fail(f"--peers={PEERS.value}: {error}")

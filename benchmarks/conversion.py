@@ -26,13 +26,15 @@ from absl import app
 from absl import flags as absl_flags
 
 from benchmarks.conversion_peers import process_start_s
+from benchmarks.failing import check_names, fail, output_of
 
 BATCH_NORMS = {"resnet50": 53, "resnet18": 20, "densenet121": 121, "mobilenet_v2": 52}
+OURS = "ours"
 PEERS = {
     "keras-hub": ("keras_hub", "whole"),
     "onnx2keras": ("onnx2keras", "whole"),
-    "onnx2keras, exporter's defaults": ("onnx2keras", "exporter_defaults"),
-    "onnx2keras, head rebuilt by hand": ("onnx2keras", "headless"),
+    "onnx2keras with the exporter's defaults": ("onnx2keras", "exporter_defaults"),
+    "onnx2keras with the head rebuilt by hand": ("onnx2keras", "headless"),
 }
 
 PEERS_PYTHON = absl_flags.DEFINE_string(
@@ -41,7 +43,7 @@ PEERS_PYTHON = absl_flags.DEFINE_string(
 FOLDER = absl_flags.DEFINE_string("folder", "runs/peers", "Where checkpoints and images lie.")
 ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each is measured.", lower_bound=1)
 NETWORKS = absl_flags.DEFINE_list("networks", list(BATCH_NORMS), "torchvision's names.")
-SYSTEMS = absl_flags.DEFINE_list("systems", ["ours", *PEERS], "Ours and peers, as in the table.")
+SYSTEMS = absl_flags.DEFINE_list("systems", [OURS, *PEERS], "Peers, as in the table; ours always.")
 WORKER = absl_flags.DEFINE_string("worker", None, "Measures us on one network; for the driver.")
 RELOAD = absl_flags.DEFINE_string("reload", None, "Loads a saved model; for the worker.")
 
@@ -50,15 +52,17 @@ SCRIPT = pathlib.Path(__file__).with_name("conversion_peers.py")
 
 def drive(folder):
     """Measures all systems on all networks, round after round, and prints the table."""
+    check_names(NETWORKS, BATCH_NORMS)
+    check_names(SYSTEMS, (OURS, *PEERS))
     peers = pathlib.Path(PEERS_PYTHON.value)
     if not peers.is_file():
-        sys.exit(f"--peers_python={peers}: make the environment as the docstring says")
+        fail(f"--peers_python={peers}: make the environment as the docstring says")
     if not (folder / "images.npy").is_file():
         subprocess.run([peers, SCRIPT, "--make", f"--folder={folder}"], check=True)
     records = {}
     for _ in range(ROUNDS.value):
         for network in NETWORKS.value:
-            for system in SYSTEMS.value:
+            for system in (OURS, *(one for one in SYSTEMS.value if one != OURS)):
                 record = measure(system, network, folder, peers)
                 records.setdefault((network, system), []).append(record)
                 print(json.dumps({"system": system, **record}), file=sys.stderr)
@@ -68,11 +72,11 @@ def drive(folder):
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for (network, system), runs in records.items():
-        print(row(network, system, runs, records[network, "ours"]))
+        print(row(network, system, runs, records[network, OURS]))
 
 
 def measure(system, network, folder, peers):
-    if system == "ours":
+    if system == OURS:
         command = [sys.executable, "-m", "benchmarks.conversion", f"--folder={folder}"]
         return last_json([*command, f"--worker={network}"])
     peer, recipe = PEERS[system]
@@ -87,12 +91,8 @@ def measure(system, network, folder, peers):
 
 
 def last_json(command):
-    done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, check=False, env=quiet()
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    words = [*map(str, command)]
+    return json.loads(output_of(" ".join(words), words, env=quiet()).splitlines()[-1])
 
 
 def quiet():

@@ -179,7 +179,7 @@ def main(_):
         measure()
     except PeerError as error:
         needed = "torch, MONAI and torchxrayvision"
-        fail(f"--peers={PEERS.value}: expected a Python with {needed}: {error}")
+        fail(f"--peers={PEERS.value}: {error} (its Python needs {needed})")
 
 
 def measure():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfcovid.beam_jobs import refuse_unknown_options
+from tfcovid.beam_jobs import RUNNER, refuse_unknown_options
 
 pytest.importorskip("apache_beam")
 
@@ -13,6 +13,8 @@ pytest.importorskip("apache_beam")
         (["--nonsense=1"], "has no option --nonsense; correct it"),
         (["--nonsense", "1"], "has no option --nonsense; correct it"),
         (["--direct_num_workers=1", "nonsense"], "has no option nonsense; correct it"),
+        (["--help"], "expected options of a pipeline"),
+        ([f"--runner={RUNNER}", "--nonsense=1"], "has no option --nonsense; correct it"),
         (["-x"], "has no option -x; correct it"),
         (["--direct_num_workers=many"], "argument --direct_num_workers: invalid int value: 'many'"),
     ],

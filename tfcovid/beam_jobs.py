@@ -84,13 +84,14 @@ def refuse_unknown_options(beam_args: Sequence[str]) -> None:
 
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
             options = PipelineOptions(list(beam_args))
             given = options.get_all_options(retain_unknown_options=True)
     except SystemExit as error:  # of argparse, behind a page of usage
         why = complaint.getvalue().strip().rpartition("error: ")[2]
-        raise ValueError(f"--beam_args: {why}") from error
-    if "DirectRunner" not in (options.view_as(StandardOptions).runner or "DirectRunner"):
+        raise ValueError(f"--beam_args: {why or 'expected options of a pipeline'}") from error
+    runner = options.view_as(StandardOptions).runner or RUNNER
+    if not runner.endswith(("DirectRunner", "FnApiRunner")):
         return
     # A value may stand behind its option or in an argument of its own.
     unknown = [

@@ -1,6 +1,7 @@
 """The Keras side of a conversion: the network, its variables by name, and taps after each stage."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -89,9 +90,15 @@ def start_at(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
             raise ValueError(
                 f"{name} has shape {tuple(variable.shape)}, its value {values[name].shape}"
             )
-        value = np.ascontiguousarray(values[name], dtype=variable.dtype)
-        # Keras gives a deferred variable no other way to an initializer of its own.
-        variable._initializer = lambda *_, value=value, **__: value
+        # Keras gives a deferred variable no other way to an initializer of its own. A value is put
+        # in order only when its variable is made, so that one copy is alive at a time.
+        variable._initializer = functools.partial(_in_order, values[name], variable.dtype)
+
+
+def _in_order(value, value_dtype, shape, dtype=None):
+    """Returns a value as its variable takes it; the last two arguments are an initializer's."""
+    del shape, dtype
+    return np.ascontiguousarray(value, dtype=value_dtype)
 
 
 def double_precision(model: keras.Model, values: Mapping[str, np.ndarray]) -> keras.Model:

@@ -51,7 +51,7 @@ def test_it_rises_linearly_to_the_peak_and_warm_up_never_is_a_standstill():
 
 def test_weight_decay_0_is_adam():
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
     start, ends = None, []
     for optimizer in (
         build_optimizer(
@@ -65,7 +65,9 @@ def test_weight_decay_0_is_adam():
         ),
         keras.optimizers.Adam(PEAK),
     ):
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model = keras.Sequential(
+            [keras.Input((3,), dtype="float64"), keras.layers.Dense(1, dtype="float64")]
+        )
         start = start or model.get_weights()
         model.set_weights(start)
         model.compile(optimizer=optimizer, loss="mse")

@@ -91,23 +91,21 @@ def _finished_index(folder: pathlib.Path) -> RecordIndex | None:
 def _what_is_unlike(
     counts: Sequence[int], index: RecordIndex | None, jobs: Sequence[ShardJob]
 ) -> str:
-    """Returns in what records that lie there differ from those that are asked for, "" for nothing.
-
-    Notes of an earlier version say neither size nor paths: those of finished records are known by
-    their index.
-    """
+    """Returns in what records that lie there differ from those asked for, "" for nothing."""
     if index is not None:
         counts = sorted({*counts, len(index.shards)})
     if any(count != len(jobs) for count in counts):
         return "another number of shards"
-    notes = [read_note(job.note) for job in jobs]
-    sizes = {note["image_size"] for note in notes if "image_size" in note}
+    notes = [note for note in map(read_note, [job.note for job in jobs]) if note]
+    if any("paths" not in note for note in notes):
+        return "records of an earlier version, which do not say of which files they are"
+    sizes = {note["image_size"] for note in notes}
     if index is not None:
         sizes.add(index.image_size)
     if sizes - {jobs[0].image_size}:
         return "another image size"
-    pairs = zip(jobs, notes, strict=True)
-    if any(note.get("paths", job.paths) != job.paths for job, note in pairs):
+    kept = {job: read_note(job.note).get("paths", job.paths) for job in jobs}
+    if any(paths != job.paths for job, paths in kept.items()):
         return "other image files, as where a data set has grown"
     asked = {sha256 for job in jobs for _, sha256 in job.images}
     if index is not None and asked.isdisjoint(index.facts["sha256"]):

@@ -8,19 +8,20 @@ from keras import ops
 class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, whose steps are `ResourceApplyAdam` where that is possible.
 
-    Steps and moments are those of the Keras optimizer to 1e-5 in float32, where the operation takes
-    1 - beta_2 of the rounded beta_2, and to rounding in float64. Keras composes a step of a dozen
-    operations, each of which passes over all weights again, and asks the schedule and raises
-    beta_1 and beta_2 to the power of the step once for every variable.
+    Steps and moments are those of the Keras optimizer to rounding in float64, and to 3e-5 in
+    float32: here 1 - beta_2 and 1 - beta_2 ** step are both of the beta_2 that float32 holds, in
+    Keras only the second is. Keras composes a step of a dozen operations, each of which passes over
+    all weights again, and asks the schedule and raises beta_1 and beta_2 to the power of the step
+    once for every variable.
 
-    Only the TensorFlow backend without a distribution strategy goes this way, with dense gradients
-    and without AMSGrad. Everything else is computed by the Keras optimizer.
+    Only the TensorFlow backend goes this way, with dense gradients and without AMSGrad. Everything
+    else is computed by the Keras optimizer, and where replicas share a batch the decay is.
     """
 
     _scalars = None
 
     def _apply_weight_decay(self, variables):
-        if self.weight_decay is None or not self._can_fuse():
+        if self.weight_decay is None or not self._can_fuse() or _is_shared():
             super()._apply_weight_decay(variables)
             return
         import tensorflow as tf
@@ -70,15 +71,18 @@ class AdamW(keras.optimizers.AdamW):
     def _scalars_of(self, learning_rate):
         """Returns the learning rate, and beta_1 and beta_2 to the power of the step in float64."""
         step = ops.cast(self.iterations + 1, "float64")
+        # `ops.cast` rounds them to float32 on the way, as the Keras optimizer's powers are.
         powers = [ops.power(ops.cast(beta, "float64"), step) for beta in (self.beta_1, self.beta_2)]
         return (learning_rate, *powers)
 
     def _can_fuse(self):
-        if keras.backend.backend() != "tensorflow" or self.amsgrad:
-            return False
-        import tensorflow as tf
+        return keras.backend.backend() == "tensorflow" and not self.amsgrad
 
-        return not tf.distribute.has_strategy()
+
+def _is_shared():
+    import tensorflow as tf
+
+    return tf.distribute.has_strategy()
 
 
 def _is_sparse(gradient):
