@@ -9,7 +9,12 @@ import sys
 
 import pytest
 
+from tfcovid.startup import use_onednn
+
 ROOT = pathlib.Path(__file__).parents[1]
+
+# As every command does, so that tests and the commands that they run compute alike.
+use_onednn()
 
 # A worker of pytest has a core: NumPy's threads would wait for those of the other workers. Read by
 # NumPy when it is imported, here and by every command that a test runs.

@@ -63,6 +63,7 @@ BACKEND_FREE_PACKAGES = {"keras", "numpy", "sklearn", "scipy", "h5py"}
 INSIDE_FUNCTIONS = {
     "batch_norm.py": {"tensorflow"},
     "depthwise.py": {"tensorflow"},
+    "folding.py": {"tensorflow"},
     "vit.py": {"keras_hub"},
 }
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SMALL, SMALL_WITH_HEAT, evaluate_here, train_here
+from tests.graph_nodes import operations
 from tfcovid.experiment.run import claim_folder
 from tfcovid.metrics.decision import rule_from_description
 
@@ -157,6 +158,13 @@ def test_saved_model_gives_the_predictions_of_the_run(finished_run, small_data):
     expected = predictions[[f"prob_{name}" for name in CLASSES]].to_numpy()
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
     assert [d.decode() for d in served["decision"].numpy()] == list(predictions["decision"])
+
+
+def test_the_saved_models_batch_norms_are_folded_into_its_convolutions(finished_run):
+    model = tf.saved_model.load(str(finished_run / "saved_model"))
+    made = operations(model.signatures["serving_default"])
+    assert {"Conv2D", "BiasAdd"} <= made
+    assert not [name for name in made if "BatchNorm" in name]
 
 
 def test_tensorboard_has_what_the_test_split_reached(finished_run):

@@ -14,6 +14,7 @@ from tfcovid.data.preprocess import Preprocessing
 from tfcovid.data.tasks import TaskLabels
 from tfcovid.experiment.heat import method_of
 from tfcovid.metrics.decision import DecisionRule, rule_from_description
+from tfcovid.models.folding import folded
 from tfcovid.serving.exported import ExportedClassifier
 
 
@@ -44,7 +45,7 @@ def module_of(
 ) -> ExportedClassifier:
     """Returns what the SavedModel is made of."""
     return ExportedClassifier(
-        model,
+        folded(model),
         preprocessing=preprocessing,
         classes=rule.classes,
         factor=rule.scaling.factor(),

@@ -180,7 +180,7 @@ class ExportedClassifier(tf.Module):
         """Returns a scope in which the network's small weights are constants of the graph.
 
         TensorFlow reads every variable at every call, and restores it at every load: a MobileNetV2
-        has 262 of them, of which all but 21 are small. Of large ones as constants each signature
+        has 106 of them, of which all but 21 are small. Of large ones as constants each signature
         holds several copies in memory.
         """
         small, _ = _by_size(self.model)

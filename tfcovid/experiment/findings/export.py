@@ -18,6 +18,7 @@ from tfcovid.experiment.class_export import Exporting
 from tfcovid.experiment.heat import method_of
 from tfcovid.metrics.decision import rule_from_description
 from tfcovid.metrics.finding_rule import FindingRule, finding_rule_from
+from tfcovid.models.folding import folded
 from tfcovid.serving.exported_findings import ExportedFindings
 
 
@@ -26,7 +27,7 @@ def module_of(
 ) -> ExportedFindings:
     """Returns what the SavedModel is made of."""
     return ExportedFindings(
-        model,
+        folded(model),
         preprocessing=preprocessing,
         classes=rule.classes,
         factor=rule.factor(),

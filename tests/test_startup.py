@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfcovid import startup
+
+NAME = "TF_ENABLE_ONEDNN_OPTS"
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    monkeypatch.delenv(NAME, raising=False)
+
+    def has(*flags):
+        monkeypatch.setattr(startup, "_cpu_flags", lambda: set(flags))
+
+    return has
+
+
+def test_onednn_is_used_on_a_cpu_with_avx2(cpu):
+    cpu("sse4_2", "avx2", "fma")
+    startup.use_onednn()
+    assert os.environ[NAME] == "1"
+
+
+@pytest.mark.parametrize("flags", [(), ("sse4_2", "avx")])
+def test_elsewhere_the_choice_is_tensorflows(cpu, flags):
+    cpu(*flags)
+    startup.use_onednn()
+    assert NAME not in os.environ
+
+
+def test_what_the_user_has_set_stays(cpu, monkeypatch):
+    cpu("avx2")
+    monkeypatch.setenv(NAME, "0")
+    startup.use_onednn()
+    assert os.environ[NAME] == "0"
+
+
+def test_without_a_file_of_the_cpus_flags_there_are_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(startup, "_CPUS", tmp_path / "cpuinfo")
+    assert startup._cpu_flags() == set()
+    (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu avx2\n\nflags : other\n")
+    assert startup._cpu_flags() == {"flags", ":", "fpu", "avx2"}
+
+
+def test_the_import_follows_it():
+    code = f"""
+import os
+from tfcovid import startup
+startup._cpu_flags = lambda: {{"avx2"}}
+os.environ.pop("{NAME}", None)
+startup.import_tensorflow()
+from tensorflow.python.framework import test_util
+print(test_util.IsMklEnabled(), os.environ["{NAME}"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "1"]
+    assert done.stderr == ""
