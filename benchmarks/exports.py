@@ -25,7 +25,7 @@ import tensorflow as tf
 from absl import app
 from absl import flags as absl_flags
 
-from benchmarks.failing import check_names, images_below
+from benchmarks.failing import check_names, fail, images_below
 from flags.choices import Backbone
 from flags.config import Config
 from tfcovid.console import open_console
@@ -55,6 +55,8 @@ FILES = (*(f"litert/{precision}" for precision in litert.PRECISIONS), "onnx")
 def drawn_squares(preprocessing, count):
     """Returns uint8 [count, size, size, 1]."""
     every = images_below(IMAGES)
+    if len(every) < count:
+        fail(f"--images={IMAGES.value}: expected {count} X-rays or more. Received: {len(every)}")
     drawn = np.random.default_rng(0).choice(len(every), count, replace=False)
     contents = (every[i].read_bytes() for i in drawn)
     return np.stack([preprocessing.image_from_bytes(content).numpy() for content in contents])

@@ -35,7 +35,7 @@ def folded(model):
     With s = gamma / sqrt(variance + epsilon) of its stored statistics, the kernel is multiplied by
     the s of each output channel, and (bias - mean) * s + beta is added: what the two layers give,
     to rounding. It is not only less to compute: with batch norms TensorFlow 2.21 asks oneDNN for
-    the small convolutions of a single image in a way for which it has no fast code.
+    the small convolutions of a single image in a way for which oneDNN has no fast code.
 
     Args:
       model: a functional Keras model, possibly with models nested in it.
