@@ -46,16 +46,28 @@ def test_without_a_file_of_the_cpus_flags_there_are_none(monkeypatch, tmp_path):
     assert startup._cpu_flags() == {"flags", ":", "fpu", "avx2"}
 
 
-def test_the_import_follows_it():
+@pytest.mark.parametrize(("asked", "said"), [({}, ["True", "1"]), ({NAME: "0"}, ["False", "0"])])
+def test_the_import_follows_it(asked, said):
     code = f"""
-import os
+import os, sys
 from tfcovid import startup
+use = startup.use_onednn
+def use_before_the_import():
+    assert "tensorflow" not in sys.modules
+    use()
+startup.use_onednn = use_before_the_import
 startup._cpu_flags = lambda: {{"avx2"}}
-os.environ.pop("{NAME}", None)
 startup.import_tensorflow()
 from tensorflow.python.framework import test_util
 print(test_util.IsMklEnabled(), os.environ["{NAME}"])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != NAME}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == said
     assert done.stderr == ""

@@ -77,6 +77,9 @@ def test_network_input_is_the_formula_in_every_channel(fields, dtype):
     assert inputs.dtype == tf.float32
     assert inputs.shape == exact.shape
     np.testing.assert_allclose(inputs, exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
+    gray = preprocessing.gray(inputs.numpy())
+    assert gray.dtype == np.float32
+    np.testing.assert_allclose(gray, images, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -294,6 +295,7 @@ def test_record_says_what_was_asked_and_on_what(finished_run):
     assert config["model"]["backbone"] == "tiny"
     assert environment["precision"] == "float32"
     assert environment["packages"]["tensorflow"] == tf.__version__
+    assert environment["tf_enable_onednn_opts"] == os.environ.get("TF_ENABLE_ONEDNN_OPTS")
 
 
 def test_paths_in_the_record_are_relative_to_the_data_folder(finished_run):

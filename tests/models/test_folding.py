@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tests.models.classifiers import gray, images, randomised, tiny
+from tfcovid.explain.class_activation import feature_maps, has_heat_maps
 from tfcovid.models.batch_norm import BatchNormalization
 from tfcovid.models.classifier import build_classifier, in_precision
 from tfcovid.models.ensemble import MeanProbability, build_ensemble
@@ -38,8 +39,11 @@ def test_folded_networks_give_the_same_logits(backbone, expected):
     size = 75 if backbone == "inception_v3" else 32
     model = build_classifier(backbone=backbone, num_outputs=3, image_size=size, channels=3)
     # Statistics of the images, or a random network's values grow out of all bounds.
+    rng = np.random.default_rng(0)
     for norm in norms_of(model):
         norm.momentum = 0.0
+        norm.gamma.assign(rng.uniform(0.5, 1.5, norm.gamma.shape))
+        norm.beta.assign(rng.normal(0, 0.1, norm.beta.shape))
     model(images(8, side=size, channels=3), training=True)
     model = in_precision(model, "float64")
     found = folded(model)
@@ -66,6 +70,23 @@ def test_members_of_an_ensemble_are_folded():
     assert norms_of(model)
     assert not norms_of(found)
     np.testing.assert_allclose(found(gray()), model(gray(), training=False), rtol=1e-5, atol=1e-5)
+
+
+def test_members_that_are_transformers_stay_as_they_are():
+    members = [
+        build_classifier(backbone=backbone, num_outputs=3, image_size=32, channels=1)
+        for backbone in ("tiny", "vit_tiny16")
+    ]
+    model = build_ensemble(
+        members, inputs=[([2.0], [-1.0])] * 2, combine=MeanProbability(), image_size=32
+    )
+    found = folded(model)
+    assert len(layers_of(found, ChannelBias)) == 3
+    np.testing.assert_allclose(found(gray()), model(gray(), training=False), rtol=1e-5, atol=1e-5)
+    assert has_heat_maps(found)
+    maps, expected = feature_maps(found, gray()), feature_maps(model, gray())
+    for one, other in zip(maps, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_without_a_batch_norm_it_is_the_network_itself():
@@ -108,6 +129,24 @@ def behind_an_activation(x):
     return normalize(x, mode="train", name="norm")
 
 
+def of_rows(x):
+    x = convolution(x, 8, 3, name="conv")
+    return BatchNormalization(axis=1)(x)
+
+
+def without_gamma(x):
+    return BatchNormalization(scale=False)(convolution(x, 4, 3, name="conv"))
+
+
+def of_two_networks(x):
+    shared = keras.layers.Conv2D(4, 3, padding="same")
+    outputs = []
+    for name in ("one", "other"):
+        inner = keras.Input((8, 8, 4))
+        outputs.append(keras.Model(inner, BatchNormalization()(shared(inner)), name=name)(x))
+    return outputs
+
+
 def behind_a_relu(x):
     return normalize(
         relu(convolution(x, 4, 3, name="conv"), name="relu"), mode="train", name="norm"
@@ -124,6 +163,9 @@ def behind_a_relu(x):
         norm_called_twice,
         behind_an_activation,
         behind_a_relu,
+        of_rows,
+        without_gamma,
+        of_two_networks,
     ],
 )
 def test_what_cannot_be_folded_is_kept(build):

@@ -110,7 +110,7 @@ def test_a_step_asks_the_schedule_and_takes_powers_once_and_not_for_each_variabl
     assert made.count("StatelessIf") + made.count("If") == 2  # for the decay, and for the step
 
 
-def test_replicas_that_share_a_batch_take_the_step_of_one_process():
+def test_inside_a_strategy_the_step_is_that_of_none():
     def step_of(strategy):
         with strategy.scope():
             variables = variables_of("float64")

@@ -222,6 +222,18 @@ class Preprocessing:
         """
         return _compiled_input(images, self)
 
+    def gray(self, inputs):
+        """Returns the images that `network_input` made an input of, to rounding.
+
+        Args:
+          inputs: array or tensor [..., image_size, image_size, channels].
+
+        Returns:
+          float32 in 0..255, [..., image_size, image_size, 1].
+        """
+        scales, offsets = self._scales_and_offsets()
+        return (inputs[..., :1] - offsets[0]) / scales[0]
+
     def inside_compiled(self, images):
         """Returns `network_input` in the form that XLA compiles well, for a compiled function.
 

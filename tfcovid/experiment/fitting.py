@@ -166,7 +166,7 @@ def training_material(
         ),
         validation=split_dataset(dataset, "validation", preprocessing, workers=workers),
         board_folder=folder.tensorboard,
-        augmented=augmented_sample(config, dataset),
+        augmented=augmented_sample(config, dataset, preprocessing),
         draw_confusion=None if plan.blocks else draw_confusion,
         console=console,
         workers=workers,

@@ -76,12 +76,13 @@ def images_of_batch(config: Config, dataset: Dataset, epoch: int, batch: int) ->
     return dataset.frame["path"].iloc[rows[positions]].tolist()
 
 
-def augmented_sample(config: Config, dataset: Dataset) -> np.ndarray:
+def augmented_sample(
+    config: Config, dataset: Dataset, preprocessing: Preprocessing
+) -> np.ndarray:
     """Returns the first augmented training images as TensorBoard shows them, in 0..255."""
-    size = config.data.image_size
-    plain = Preprocessing(image_size=size, channels=1, low=0.0, high=255.0)
-    images, _, _ = next(iter(training_stream(config, dataset, plain, 0, 0)))
-    return images.numpy()[:AUGMENTED_SHOWN]
+    # Of the stream that is trained on: another would be traced and compiled for this alone.
+    inputs, _, _ = next(iter(training_stream(config, dataset, preprocessing, 0, 0)))
+    return preprocessing.gray(inputs.numpy()[:AUGMENTED_SHOWN])
 
 
 def split_dataset(

@@ -22,7 +22,10 @@ class ChannelBias(keras.layers.Layer):
         self.bias = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="bias")
 
     def call(self, inputs, mask=None):
-        """Returns the sums, in the shape and dtype of the inputs."""
+        """Returns the sums, in the shape and dtype of the inputs.
+
+        A clone repeats the call of the batch norm in whose place it stands, with its mask.
+        """
         import tensorflow as tf
 
         # TensorFlow adds a `BiasAdd` while it convolves, but not the `AddV2` of a Keras bias.
@@ -46,6 +49,9 @@ def folded(model):
       `ChannelBias`. Without anything to fold the model itself.
     """
     pairs = _pairs(model)
+    met = collections.Counter(id(layer) for pair in pairs for layer in pair)
+    # A layer of two networks is no pair of one batch norm.
+    pairs = [pair for pair in pairs if all(met[id(layer)] == 1 for layer in pair)]
     if not pairs:
         return model
     convolutions, norms = ([id(layer) for layer in layers] for layers in zip(*pairs, strict=True))
@@ -53,10 +59,13 @@ def folded(model):
     def copied(layer):
         if id(layer) in norms:
             return ChannelBias(name=layer.name, dtype=layer.dtype_policy.name)
+        if _is_functional(layer):
+            return keras.models.clone_model(layer, clone_function=copied)
         bias = {"use_bias": False} if id(layer) in convolutions else {}
         return type(layer).from_config({**layer.get_config(), **bias})
 
-    copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
+    # Without Keras' own recursion, which takes KerasHub's transformers apart too.
+    copy = keras.models.clone_model(model, clone_function=copied)
     weights = {id(layer): _folded_weights(*pair) for pair in pairs for layer in pair}
     for layer, other in zip(_layers(model), _layers(copy), strict=True):
         if id(layer) in norms:
@@ -91,16 +100,29 @@ def _pairs(model):
     for norm in model.layers:
         before = sources[norm.name]
         alone = len(before) == 1 and len(calls[before[0]]) == 1 and taken[before[0]] == 1
-        if alone and isinstance(norm, BatchNormalization) and _convolves(model, before[0]):
+        if alone and _normalises(norm) and _convolves(model.get_layer(before[0])):
             pairs.append((model.get_layer(before[0]), norm))
     return pairs + [pair for layer in model.layers for pair in _pairs(layer)]
 
 
-def _convolves(model, name):
-    """Returns whether a layer convolves and does nothing else."""
-    layer = model.get_layer(name)
-    kind = keras.layers.Conv2D | keras.layers.DepthwiseConv2D
-    return isinstance(layer, kind) and layer.activation is keras.activations.linear
+def _convolves(layer):
+    """Returns whether a layer convolves, channels last, and does nothing else."""
+    return (
+        isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+        and layer.data_format == "channels_last"
+        and layer.activation is keras.activations.linear
+    )
+
+
+def _normalises(layer):
+    """Returns whether a layer is a batch norm of channels that come last, with gamma and beta."""
+    return (
+        isinstance(layer, BatchNormalization)
+        and layer.axis in (-1, 3)
+        and layer.scale
+        and layer.center
+        and not layer.renorm
+    )
 
 
 def _sources(config):

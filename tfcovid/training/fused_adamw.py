@@ -8,7 +8,7 @@ from keras import ops
 class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, whose steps are `ResourceApplyAdam` where that is possible.
 
-    Steps and moments are those of the Keras optimizer to rounding in float64, and to 3e-5 in
+    Steps and moments are those of the Keras optimizer to rounding in float64, and to 2e-5 in
     float32: here 1 - beta_2 and 1 - beta_2 ** step are both of the beta_2 that float32 holds, in
     Keras only the second is. Keras composes a step of a dozen operations, each of which passes over
     all weights again, and asks the schedule and raises beta_1 and beta_2 to the power of the step

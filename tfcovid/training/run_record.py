@@ -157,6 +157,8 @@ def describe_environment(runtime: Runtime, command: str) -> dict[str, Any]:
         "precision": runtime.precision,
         "precision_reason": runtime.reason,
         "jit_compile": runtime.jit_compile,
+        # None is TensorFlow's own choice, by the CPU. On a CPU the last digits depend on it.
+        "tf_enable_onednn_opts": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
     }
 
 
