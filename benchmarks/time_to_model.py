@@ -5,10 +5,10 @@
 
 MobileNetV2 from ImageNet weights on CoronaHack's three classes. Recipe A is the same in both tools:
 every weight trained for --epochs, the same split, batch, optimizer, schedule, class weights and
-ranges of augmentation, bfloat16. Recipe B is each tool's best: of PyTorch that is A, of tfcovid
-what --best says. Seconds are from the start of
-the process to the best model on the disk, start-up, reading and decoding included. The figures are
-those of that model on validation. In each seed the three run one after the other.
+ranges of augmentation, --precision. Recipe B is each tool's best: of PyTorch that is A, of tfcovid
+what --best says. Seconds are from the start of the process to the best model on the disk, start-up,
+reading and decoding included. The figures are those of that model on validation. In each seed the
+three run one after the other.
 """
 
 import json
@@ -39,6 +39,9 @@ BEST = absl_flags.DEFINE_list(
     "Flags of tfcovid's recipe B.",
 )
 ONLY = absl_flags.DEFINE_list("only", [], "Names of recipes; all if empty.")
+PRECISION = absl_flags.DEFINE_enum(
+    "precision", "bfloat16", ["bfloat16", "float32"], "Of both tools, with float32 weights."
+)
 SIZE = absl_flags.DEFINE_integer("image_size", 224, "Pixels.")
 
 SHARED = ("--loss=ce", "--imbalance=class_weight", "--batch_size=32", "--weight_decay=0.05")
@@ -53,7 +56,8 @@ def ours(folder, seed, *recipe):
     """Trains by tfcovid; returns seconds and figures of the best epoch."""
     words = [sys.executable, "-m", "tfcovid.train", f"--data_dir={DATA_DIR.value}", *ALONE]
     words += [*SHARED, f"--weights={WEIGHTS.value}", f"--image_size={SIZE.value}"]
-    words += [f"--seed={seed}", f"--workdir={folder}", "--precision=mixed_bfloat16", *recipe]
+    precision = {"bfloat16": "mixed_bfloat16", "float32": "float32"}[PRECISION.value]
+    words += [f"--seed={seed}", f"--workdir={folder}", f"--precision={precision}", *recipe]
     started, trained = time.monotonic(), folder / "checkpoints" / "trained.json"
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while not trained.is_file():
@@ -73,7 +77,7 @@ def theirs(folder, run, seed):
     words = [PEERS.value, str(SCRIPT), f"--run={run}", f"--data_dir={DATA_DIR.value}"]
     words += [f"--weights={CHECKPOINT.value}", f"--output={folder / 'best.pt'}", f"--seed={seed}"]
     started = time.monotonic()
-    words += [f"--size={SIZE.value}", f"--epochs={EPOCHS.value}"]
+    words += [f"--size={SIZE.value}", f"--epochs={EPOCHS.value}", f"--precision={PRECISION.value}"]
     printed = output_of(SCRIPT.name, words)
     return {"seconds": time.monotonic() - started, **json.loads(printed)}
 

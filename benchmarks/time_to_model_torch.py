@@ -3,8 +3,8 @@
 Reads the manifest of a run of ours, so that both train on the same split, and fine-tunes
 torchvision's MobileNetV2 as its tutorials do: ImageFolder's decoding (Pillow), random affine and
 colour jitter, a DataLoader with persistent workers, AdamW under a cosine with a warm-up, class
-weights, channels_last and bfloat16 autocast. Prints a line of JSON: the best model's figures on
-validation.
+weights, channels_last, and bfloat16 autocast or float32. Prints a line of JSON: the best model's
+figures on validation.
 """
 
 import argparse
@@ -85,12 +85,12 @@ def renamed(state, model):
 
 
 @torch.inference_mode()
-def probabilities(model, loader):
+def probabilities(model, loader, bfloat16):
     model.eval()
     found = []
     for images, _ in loader:
         images = images.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             found.append(model(images).float().softmax(1))
     return torch.cat(found).numpy()
 
@@ -116,6 +116,7 @@ def options():
     parser.add_argument("--learning_rate", type=float, default=1e-4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
     return parser.parse_args()
 
 
@@ -155,12 +156,12 @@ def class_weighted_loss(labels, num_classes):
     return lambda logits, targets: each(logits.float(), targets).mean()
 
 
-def train_epoch(model, batches, loss_of, optimizer, schedule):
+def train_epoch(model, batches, loss_of, optimizer, schedule, bfloat16):
     """Trains on every batch once."""
     model.train()
     for images, targets in batches:
         images = images.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             logits = model(images)
         optimizer.zero_grad(set_to_none=True)
         loss_of(logits, targets).backward()
@@ -181,10 +182,10 @@ def main():
     schedule = cosine_with_warm_up(optimizer, steps, warm_up)
     loss_of = class_weighted_loss(np.asarray(train.dataset.labels), len(classes))
     truth = np.asarray(held_out.dataset.labels)
-    best = {"macro_log_loss": float("inf")}
+    best, bfloat16 = {"macro_log_loss": float("inf")}, asked.precision == "bfloat16"
     for _ in range(asked.epochs):
-        train_epoch(model, train, loss_of, optimizer, schedule)
-        now = figures(truth, probabilities(model, held_out))
+        train_epoch(model, train, loss_of, optimizer, schedule, bfloat16)
+        now = figures(truth, probabilities(model, held_out, bfloat16))
         if now["macro_log_loss"] < best["macro_log_loss"]:
             best = now
             torch.save(model.state_dict(), asked.output)
