@@ -76,9 +76,7 @@ def images_of_batch(config: Config, dataset: Dataset, epoch: int, batch: int) ->
     return dataset.frame["path"].iloc[rows[positions]].tolist()
 
 
-def augmented_sample(
-    config: Config, dataset: Dataset, preprocessing: Preprocessing
-) -> np.ndarray:
+def augmented_sample(config: Config, dataset: Dataset, preprocessing: Preprocessing) -> np.ndarray:
     """Returns the first augmented training images as TensorBoard shows them, in 0..255."""
     # Of the stream that is trained on: another would be traced and compiled for this alone.
     inputs, _, _ = next(iter(training_stream(config, dataset, preprocessing, 0, 0)))
