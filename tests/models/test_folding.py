@@ -147,6 +147,12 @@ def of_two_networks(x):
     return outputs
 
 
+def of_a_network_without_a_norm_too(x):
+    shared, inner, other = keras.layers.Conv2D(4, 3), keras.Input((8, 8, 4)), keras.Input((8, 8, 4))
+    normalised = keras.Model(inner, BatchNormalization()(shared(inner)), name="normalised")
+    return normalised(x) + keras.Model(other, shared(other), name="bare")(x)
+
+
 def behind_a_relu(x):
     return normalize(
         relu(convolution(x, 4, 3, name="conv"), name="relu"), mode="train", name="norm"
@@ -166,6 +172,7 @@ def behind_a_relu(x):
         of_rows,
         without_gamma,
         of_two_networks,
+        of_a_network_without_a_norm_too,
     ],
 )
 def test_what_cannot_be_folded_is_kept(build):

@@ -49,8 +49,10 @@ def folded(model):
       `ChannelBias`. Without anything to fold the model itself.
     """
     pairs = _pairs(model)
-    met = collections.Counter(id(layer) for pair in pairs for layer in pair)
-    # A layer of two networks is no pair of one batch norm.
+    if not pairs:
+        return model
+    met = collections.Counter(id(layer) for layer in _layers(model))
+    # A layer of two networks is not changed by what follows it in one of them.
     pairs = [pair for pair in pairs if all(met[id(layer)] == 1 for layer in pair)]
     if not pairs:
         return model
@@ -66,14 +68,13 @@ def folded(model):
 
     # Without Keras' own recursion, which takes KerasHub's transformers apart too.
     copy = keras.models.clone_model(model, clone_function=copied)
-    weights = {id(layer): _folded_weights(*pair) for pair in pairs for layer in pair}
+    weights = {
+        id(layer): [value]
+        for pair in pairs
+        for layer, value in zip(pair, _folded_weights(*pair), strict=True)
+    }
     for layer, other in zip(_layers(model), _layers(copy), strict=True):
-        if id(layer) in norms:
-            other.set_weights(weights[id(layer)][1:])
-        elif id(layer) in convolutions:
-            other.set_weights(weights[id(layer)][:1])
-        else:
-            other.set_weights(layer.get_weights())
+        other.set_weights(weights.get(id(layer)) or layer.get_weights())
     return copy
 
 
@@ -138,6 +139,7 @@ def _sources(config):
 
 
 def _folded_weights(convolution, norm):
+    """Returns the kernel of the convolution and the bias that stands for the batch norm."""
     kernel, *biases = (np.float64(one) for one in convolution.get_weights())
     gamma, beta, mean, variance = (np.float64(one) for one in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
