@@ -10,7 +10,8 @@ run in their environment, see `benchmarks/conversion_peers.py`. Prints a table i
 relative difference at the logits, batch norms kept, whether a saved model reloads in safe mode,
 and seconds: of the conversion proper (from the file to a Keras model in memory, imports not
 counted), from the start of the process to that model (ours also writes its files), and, for us,
-of the whole command with its proof. A ratio is theirs over ours in a round.
+of the whole command with its proof. keras-hub reads safetensors, onnx2keras what torch.save wrote;
+ours is measured on both, and a ratio is theirs over ours from the same kind of file in a round.
 """
 
 import json
@@ -27,9 +28,12 @@ from absl import flags as absl_flags
 
 from benchmarks.conversion_peers import process_start_s
 from benchmarks.failing import check_names, fail, output_of
+from tfcovid import startup
 
 BATCH_NORMS = {"resnet50": 53, "resnet18": 20, "densenet121": 121, "mobilenet_v2": 52}
-OURS = "ours"
+OURS, OURS_SAFE = "ours", "ours, from safetensors"
+SUFFIXES = {OURS: ".pth", OURS_SAFE: ".safetensors"}
+BESIDE = {"keras-hub": OURS_SAFE}  # the others read PyTorch's format
 PEERS = {
     "keras-hub": ("keras_hub", "whole"),
     "onnx2keras": ("onnx2keras", "whole"),
@@ -43,8 +47,8 @@ PEERS_PYTHON = absl_flags.DEFINE_string(
 FOLDER = absl_flags.DEFINE_string("folder", "runs/peers", "Where checkpoints and images lie.")
 ROUNDS = absl_flags.DEFINE_integer("rounds", 5, "How often each is measured.", lower_bound=1)
 NETWORKS = absl_flags.DEFINE_list("networks", list(BATCH_NORMS), "torchvision's names.")
-SYSTEMS = absl_flags.DEFINE_list("systems", [OURS, *PEERS], "Peers, as in the table; ours always.")
-WORKER = absl_flags.DEFINE_string("worker", None, "Measures us on one network; for the driver.")
+SYSTEMS = absl_flags.DEFINE_list("systems", list(PEERS), "Peers, as in the table; ours always.")
+WORKER = absl_flags.DEFINE_string("worker", None, "Measures us on a checkpoint; for the driver.")
 RELOAD = absl_flags.DEFINE_string("reload", None, "Loads a saved model; for the worker.")
 
 SCRIPT = pathlib.Path(__file__).with_name("conversion_peers.py")
@@ -53,16 +57,18 @@ SCRIPT = pathlib.Path(__file__).with_name("conversion_peers.py")
 def drive(folder):
     """Measures all systems on all networks, round after round, and prints the table."""
     check_names(NETWORKS, BATCH_NORMS)
-    check_names(SYSTEMS, (OURS, *PEERS))
+    check_names(SYSTEMS, PEERS)
     peers = pathlib.Path(PEERS_PYTHON.value)
     if not peers.is_file():
         fail(f"--peers_python={peers}: make the environment as the docstring says")
     if not (folder / "images.npy").is_file():
         subprocess.run([peers, SCRIPT, "--make", f"--folder={folder}"], check=True)
+    for network in NETWORKS.value:
+        write_safetensors(folder / f"{network}.pth")
     records = {}
     for _ in range(ROUNDS.value):
         for network in NETWORKS.value:
-            for system in (OURS, *(one for one in SYSTEMS.value if one != OURS)):
+            for system in (*SUFFIXES, *SYSTEMS.value):
                 record = measure(system, network, folder, peers)
                 records.setdefault((network, system), []).append(record)
                 print(json.dumps({"system": system, **record}), file=sys.stderr)
@@ -72,13 +78,24 @@ def drive(folder):
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for (network, system), runs in records.items():
-        print(row(network, system, runs, records[network, OURS]))
+        beside = system if system in SUFFIXES else BESIDE.get(system, OURS)
+        print(row(network, system, runs, records[network, beside]))
+
+
+def write_safetensors(checkpoint):
+    """Writes the same tensors beside a checkpoint as timm publishes them."""
+    import safetensors.torch
+    import torch
+
+    file = checkpoint.with_suffix(SUFFIXES[OURS_SAFE])
+    if not file.is_file():
+        safetensors.torch.save_file(torch.load(checkpoint, weights_only=True), file)
 
 
 def measure(system, network, folder, peers):
-    if system == OURS:
+    if system in SUFFIXES:
         command = [sys.executable, "-m", "benchmarks.conversion", f"--folder={folder}"]
-        return last_json([*command, f"--worker={network}"])
+        return last_json([*command, f"--worker={folder / network}{SUFFIXES[system]}"])
     peer, recipe = PEERS[system]
     files = {
         "checkpoint": folder / f"{network}.pth",
@@ -123,11 +140,15 @@ def spread(values):
     return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
-def worker(network, folder):
-    """Prints our record on one network."""
+def worker(checkpoint, folder):
+    """Prints our record on one checkpoint."""
+    network = checkpoint.stem
+    startup.import_tensorflow()
     import keras
     import numpy as np
-    import torch  # noqa: F401  its import is not on the clock, as with the peers
+
+    if checkpoint.suffix == SUFFIXES[OURS]:
+        import torch  # noqa: F401  its import is not on the clock, as with the peers
 
     from tfcovid.models.weights_file import load_classifier
     from weights_conversion.command import prepare_process
@@ -137,7 +158,6 @@ def worker(network, folder):
     from weights_conversion.record import Record
 
     prepare_process()
-    checkpoint = folder / f"{network}.pth"
     start_s = time.perf_counter()
     plan = make_plan(read_checkpoint(checkpoint), Wishes())
     converted = build(plan, [])
@@ -209,7 +229,7 @@ def relative(ours, theirs):
 def main(_):
     folder = pathlib.Path(FOLDER.value)
     if WORKER.value:
-        worker(WORKER.value, folder)
+        worker(pathlib.Path(WORKER.value), folder)
     elif RELOAD.value:
         reload(pathlib.Path(RELOAD.value), folder)
     else:

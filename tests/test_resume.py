@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import zipfile
 
 import keras
+import numpy as np
 import pytest
 
 from flags.resume_flags import Keeping
@@ -161,6 +163,25 @@ def test_a_run_killed_while_it_made_its_folder_begins_and_another_folder_is_refu
         train_here(*asked, f"--workdir={other}", keeping=EVERY_STEP)
     train_here(*asked, f"--workdir={young}", keeping=EVERY_STEP)
     assert (young / "finished.json").is_file() and not (young / ".part-flags.cfg").exists()
+
+
+def test_what_computed_otherwise_before_is_told_and_recorded(kept_run, tmp_path):
+    workdir, asked = kept_run
+    cut = tmp_path / "run"
+    shutil.copytree(workdir, cut)
+    (cut / "finished.json").unlink()
+    record = json.loads((cut / "environment.json").read_text())
+    assert "earlier_parts" not in record
+    record["packages"]["numpy"] = "1.0"
+    record["earlier_parts"] = {"numpy": ["0.9"], "devices": ["CPU of old"]}
+    (cut / "environment.json").write_text(json.dumps(record))
+    shown = " ".join(train_here(*asked, f"--workdir={cut}", keeping=EVERY_STEP).split())
+    assert "otherwise in its last digits: numpy was 0.9, then 1.0; devices was CPU of old" in shown
+    now = json.loads((cut / "environment.json").read_text())
+    assert now["earlier_parts"] == {"numpy": ["0.9", "1.0"], "devices": ["CPU of old"]}
+    assert now["packages"]["numpy"] == np.__version__
+    train_here(*asked, f"--workdir={cut}", keeping=EVERY_STEP)
+    assert fingerprint(cut) == fingerprint(workdir)
 
 
 def test_two_processes_are_not_at_work_on_one_run(kept_run):

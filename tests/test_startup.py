@@ -71,3 +71,17 @@ print(test_util.IsMklEnabled(), os.environ["{NAME}"])
     )
     assert done.stdout.split() == said
     assert done.stderr == ""
+
+
+def test_the_import_leaves_out_what_no_command_uses_and_that_can_be_imported_later():
+    code = """
+import sys
+from tfcovid import startup
+startup.import_tensorflow()
+print(any(name.startswith(("sklearn", "matplotlib")) for name in sys.modules))
+import keras, matplotlib.pyplot, sklearn.metrics
+print(keras.wrappers.SKLearnClassifier is not None, sklearn.metrics.recall_score([1], [1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "1.0"]
+    assert done.stderr == ""

@@ -7,7 +7,8 @@ import pathlib
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 # Logged by TensorFlow 2.21 before its log level can be set; they say nothing about this run.
 # `training.runtime` says in one line what the run is on.
@@ -18,15 +19,18 @@ NOTES = re.compile(
     rb"fully_quantize: |INFO: (Created TensorFlow Lite|Initialized TensorFlow Lite))"
 )
 
+# TensorFlow imports Keras, and Keras these where they are installed: a second and more, for
+# `keras.wrappers` and the galleries of `keras.visualization`, which no command uses.
+_LEFT_OUT = ("sklearn", "matplotlib", "IPython")
 _CPUS = pathlib.Path("/proc/cpuinfo")
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices; passes on what is no start-up note."""
+    """Imports TensorFlow and Keras and finds the devices; passes on what is no start-up note."""
     use_onednn()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").addFilter(is_no_retracing)
-    with filtered_stderr():
+    with filtered_stderr(), hidden(_LEFT_OUT):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -54,6 +58,18 @@ def _cpu_flags():
 def is_no_retracing(record: logging.LogRecord) -> bool:
     """Returns False for TensorFlow's advice to trace less: each network of a run is traced once."""
     return "triggered tf.function retracing" not in record.getMessage()
+
+
+@contextlib.contextmanager
+def hidden(packages: Sequence[str]) -> Iterator[None]:
+    """Has packages that are not imported yet look as if they were not installed."""
+    absent: dict[str, Any] = {name: None for name in packages if name not in sys.modules}
+    sys.modules.update(absent)  # to import None is an ImportError
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -91,7 +92,14 @@ def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
       ValueError: if a tensor or a variable is not accounted for.
     """
     naming, content = plan.recognition.naming, plan.checkpoint.content
-    with keras_network.deferred_variables():
+    table = accounting.full_table(plan.recognition, plan.head)
+    # Kernels are put in Keras' order while the network is built, which leaves the other cores idle.
+    with ThreadPoolExecutor(1) as pool, keras_network.deferred_variables():
+        begun = {
+            place.variable: pool.submit(_as_variable, place.layout, content.tensors[name])
+            for name, place in table.items()
+            if name in content.tensors
+        }
         model = keras_network.build_network(
             naming, channels=plan.target.channels, num_outputs=plan.num_outputs
         )
@@ -103,11 +111,16 @@ def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
         accounting.refuse_problems(rows, plan.recognition)
         values = {
             place.variable: place.layout.to_keras(content.tensors[name])
-            for name, place in accounting.full_table(plan.recognition, plan.head).items()
+            for name, place in table.items()
         }
         values[stem] = adapt_kernel(values[stem], plan.target.channels)
-        keras_network.start_at(model, values)
+        del begun[stem]
+        keras_network.start_at(model, values, begun)
     return Converted(model, values)
+
+
+def _as_variable(layout, tensor):
+    return keras_network.in_order(layout.to_keras(tensor), "float32")
 
 
 def prove(record: Record, plan: Plan, converted: Converted) -> None:

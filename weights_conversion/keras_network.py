@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 
 import keras
 import numpy as np
@@ -71,12 +72,23 @@ def deferred_variables() -> Iterator[None]:
         yield
 
 
-def start_at(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
+def in_order(value: np.ndarray, dtype: str) -> np.ndarray:
+    """Returns a value as a variable takes it: rounded to its type, its axes in order in memory."""
+    return np.ascontiguousarray(value, dtype=dtype)
+
+
+def start_at(
+    model: keras.Model,
+    values: Mapping[str, np.ndarray],
+    begun: Mapping[str, Future[np.ndarray]] | None = None,
+) -> None:
     """Makes every variable start at its value, rounded to the variable's type.
 
     Args:
       model: a flat model, built inside `deferred_variables`, which has not ended.
       values: variable name -> array, exactly those of the model.
+      begun: variable name -> its value `in_order` in the variable's type, once that is done; not
+        all need be there.
 
     Raises:
       ValueError: if a variable has no value, a value no variable, or the shapes differ.
@@ -90,15 +102,17 @@ def start_at(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
             raise ValueError(
                 f"{name} has shape {tuple(variable.shape)}, its value {values[name].shape}"
             )
-        # Keras gives a deferred variable no other way to an initializer of its own. A value is put
-        # in order only when its variable is made, so that one copy is alive at a time.
-        variable._initializer = functools.partial(_in_order, values[name], variable.dtype)
+        # Keras gives a deferred variable no other way to an initializer of its own. A value that
+        # was not begun is put in order only when its variable is made: one copy is alive then.
+        ready = (begun or {}).get(name)
+        made = ready.result if ready else functools.partial(in_order, values[name], variable.dtype)
+        variable._initializer = functools.partial(_initial, made)
 
 
-def _in_order(value, value_dtype, shape, dtype=None):
-    """Returns a value as its variable takes it; the last two arguments are an initializer's."""
+def _initial(made, shape, dtype=None):
+    """Returns what is made; the last two arguments are those of every initializer."""
     del shape, dtype
-    return np.ascontiguousarray(value, dtype=value_dtype)
+    return made()
 
 
 def double_precision(model: keras.Model, values: Mapping[str, np.ndarray]) -> keras.Model:

@@ -39,7 +39,7 @@ def run_folds(asked: Asked, folder: RunFolder, console: rich.console.Console) ->
         asked.dataset,
         frame=asked.dataset.frame.assign(split=TEST),  # in its turn, each image is
     )
-    write_record(dataclasses.replace(asked, dataset=whole), folder)
+    write_record(dataclasses.replace(asked, dataset=whole), folder, console)
     predicted, chosen = [], []
     for fold in range(count):
         say(console, f"fold {fold}, {fold + 1} of {count}")

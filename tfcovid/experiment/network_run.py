@@ -16,6 +16,7 @@ from tfcovid.experiment.heat import shares_in_box
 from tfcovid.experiment.heat_pictures import write_heat_maps
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.model_assets import model_assets
+from tfcovid.experiment.resumed import describe_earlier, with_earlier
 from tfcovid.experiment.scoring import Predicted, predict_test_split
 from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.finding_decision import ChosenFindings
@@ -36,7 +37,7 @@ def run_network(
       console: for progress.
     """
     config, dataset, preprocessing = asked.config, asked.dataset, asked.preprocessing
-    write_record(asked, folder)
+    write_record(asked, folder, console)
     folder.clear_results()
     fitted, kind = fit_classifier(asked, folder, console), kind_of(dataset.blocks)
     asked = dataclasses.replace(asked, workers=Workers())  # those of the training are gone
@@ -70,8 +71,14 @@ def run_network(
     return predicted, chosen
 
 
-def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
-    """Writes what was asked, on what data and machine, before the first step."""
+def write_record(asked: Asked, folder: run_record.RunFolder, console: rich.console.Console) -> None:
+    """Writes what was asked, on what data and machine, before the first step.
+
+    Args:
+      asked: on what and how.
+      folder: of the run; its record of before, if it goes on, is written over.
+      console: told where another machine or other software began the run.
+    """
     config, dataset = asked.config, asked.dataset
     write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_file_lines(config)))
     write_text_whole(folder.config, config_json.to_json(config))
@@ -80,6 +87,9 @@ def write_record(asked: Asked, folder: run_record.RunFolder) -> None:
     if asked.workers.strategy is not None:
         by = asked.workers.in_words()
         environment["shared"] = {"by": by, "sync_batch_norm": asked.sync_batch_norm}
+    environment = with_earlier(environment, folder)
+    if change := describe_earlier(environment):
+        say(console, change)
     run_record.write_json(folder.environment, environment)
     run_record.write_json(folder.labels, list(dataset.classes))
     write_input(asked, folder)
