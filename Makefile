@@ -39,7 +39,7 @@ smoke: $(VENV)/.installed-$(ACCELERATOR) ## The smallest whole run, seconds on a
 	$(PY) -m tfcovid.train --flagfile=flags/presets/smoke.cfg $(ARGS)
 
 test: check ## Every check and test; continuous integration runs exactly this.
-	$(PY) -m pytest -n 2 --dist=worksteal
+	$(PY) -m pytest -n 2 --dist=worksteal --durations=40 --durations-min=5
 
 fuzz: $(VENV)/.installed-dev ## Mutated files of every kind through the readers, minutes. ARGS="--images=20000" tries more.
 	$(PY) -m benchmarks.fuzz $(ARGS)

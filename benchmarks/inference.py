@@ -39,6 +39,20 @@ from tfcovid.metrics.scaling import Scaling
 from tfcovid.models.classifier import build_classifier
 from tfcovid.serving.exported import save_exported
 
+SMALL = {"image_size": 64, "count": 4, "batches": ["1", "2"], "pairs": 2}
+CLASSES = ("Normal", "Pneumonia", "COVID-19")
+REPRESENTATIVE = 8  # of int8, which is only timed here
+SAVED_MODEL = "SavedModel float32"
+# By their name in --beside: the title, and how PyTorch is asked for it.
+EAGER = {"mode": "eager", "precision": "float32", "decoder": "cv2"}
+PYTORCH = {
+    "eager": ("PyTorch float32", EAGER),
+    "pillow": ("PyTorch float32, Pillow", EAGER | {"decoder": "pil"}),
+    "compile": ("PyTorch float32, compiled", EAGER | {"mode": "compile"}),
+    "bfloat16": ("PyTorch bfloat16", EAGER | {"precision": "bfloat16"}),
+}
+XRV, XRV_TITLE = "xrv", "torchxrayvision float32"
+
 IMAGES = absl_flags.DEFINE_string("images", None, "X-rays, searched to the bottom.", required=True)
 NETWORKS = absl_flags.DEFINE_list(
     "networks", ["resnet50", "densenet121", "mobilenet_v2"], "torchvision's names."
@@ -46,19 +60,9 @@ NETWORKS = absl_flags.DEFINE_list(
 BATCHES = absl_flags.DEFINE_list("batches", ["1", "8", "32", "128"], "Images at a time.")
 LITERT = absl_flags.DEFINE_list("litert", ["float32", "int8"], "Precisions of LiteRT files.")
 COUNT = absl_flags.DEFINE_integer("count", 32, "Images a turn, at least; a batch at least.")
-
-SMALL = {"image_size": 64, "count": 4, "batches": ["1", "2"], "pairs": 2}
-CLASSES = ("Normal", "Pneumonia", "COVID-19")
-REPRESENTATIVE = 8  # of int8, which is only timed here
-SAVED_MODEL = "SavedModel float32"
-# Name, and how PyTorch is asked for it.
-PYTORCH = (
-    ("PyTorch float32", {"mode": "eager", "precision": "float32", "decoder": "cv2"}),
-    ("PyTorch float32, Pillow", {"mode": "eager", "precision": "float32", "decoder": "pil"}),
-    ("PyTorch float32, compiled", {"mode": "compile", "precision": "float32", "decoder": "cv2"}),
-    ("PyTorch bfloat16", {"mode": "eager", "precision": "bfloat16", "decoder": "cv2"}),
+BESIDE = absl_flags.DEFINE_list(
+    "beside", [*PYTORCH, XRV], "Of PyTorch; xrv is torchxrayvision's DenseNet121."
 )
-XRV = "torchxrayvision float32"
 
 
 def drawn_files(count):
@@ -146,9 +150,9 @@ def subjects(network, peer, folder):
         yield title, lambda run=run: run
     if peer is None:
         return
-    asked = [(title, network, settings) for title, settings in PYTORCH]
-    if network == "densenet121":
-        asked.append((XRV, "xrv_densenet121", PYTORCH[0][1]))
+    asked = [(PYTORCH[one][0], network, PYTORCH[one][1]) for one in BESIDE.value if one in PYTORCH]
+    if network == "densenet121" and XRV in BESIDE.value:
+        asked.append((XRV_TITLE, "xrv_densenet121", EAGER))
     for title, named, how in asked:
         yield title, lambda named=named, how=how: theirs(peer, named, how)
 
@@ -207,6 +211,7 @@ def main(_: list[str]) -> None:
     images_below(IMAGES)
     check_names(NETWORKS, [one.value for one in Backbone])
     check_names(LITERT, litert.PRECISIONS)
+    check_names(BESIDE, [*PYTORCH, XRV])
     beside_torch.run(measure, SMALL)
 
 

@@ -28,8 +28,10 @@ from absl import flags as absl_flags
 from benchmarks import beside_torch
 from benchmarks.arithmetic import training_flops
 from benchmarks.beside_torch import PAUSE, SIZE, clock
+from benchmarks.failing import check_names
 from benchmarks.paired_ratios import Spread, median_s, ratio_of_times
 from benchmarks.peer_process import PeerError
+from flags.choices import Backbone
 from tfcovid.console import say
 from tfcovid.losses.focal import SoftmaxFocal
 from tfcovid.models.classifier import build_classifier
@@ -37,13 +39,12 @@ from tfcovid.training.distribution import Workers
 from tfcovid.training.divergence import StopAtDivergence
 from tfcovid.training.phases import Phase, TrainingPlan, compile_for
 
+WAYS = ("channels_last", "contiguous", "compile")
 NETWORKS = absl_flags.DEFINE_list(
     "networks", ["resnet50", "densenet121", "mobilenet_v2"], "torchvision's names."
 )
 PRECISIONS = absl_flags.DEFINE_list("precisions", ["bfloat16", "float32"], "Of the arithmetic.")
-MODES = absl_flags.DEFINE_list(
-    "modes", ["channels_last", "contiguous", "compile"], "PyTorch's ways; compile: channels_last."
-)
+MODES = absl_flags.DEFINE_list("modes", list(WAYS), "PyTorch's ways; compile: channels_last.")
 BATCH = absl_flags.DEFINE_integer("batch_size", 16, "Images a step.")
 STEPS = absl_flags.DEFINE_integer("steps", 10, "Steps a round.")
 PRODUCT = absl_flags.DEFINE_integer("product", 4096, "Side of the bare product's matrices.")
@@ -228,6 +229,9 @@ def measure(console, peer):
 
 def main(_: list[str]) -> None:
     """Measures with the peer, or alone."""
+    check_names(NETWORKS, [one.value for one in Backbone])
+    check_names(PRECISIONS, POLICIES)
+    check_names(MODES, WAYS)
     beside_torch.run(measure, SMALL)
 
 
