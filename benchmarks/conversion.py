@@ -29,6 +29,7 @@ from absl import flags as absl_flags
 from benchmarks.conversion_peers import process_start_s
 from benchmarks.failing import check_names, fail, output_of
 from tfcovid import startup
+from tfcovid.whole_file import whole_file
 
 BATCH_NORMS = {"resnet50": 53, "resnet18": 20, "densenet121": 121, "mobilenet_v2": 52}
 OURS, OURS_SAFE = "ours", "ours, from safetensors"
@@ -83,13 +84,15 @@ def drive(folder):
 
 
 def write_safetensors(checkpoint):
-    """Writes the same tensors beside a checkpoint as timm publishes them."""
+    """Writes the same tensors beside a checkpoint as timm publishes them, if that is not done."""
     import safetensors.torch
     import torch
 
     file = checkpoint.with_suffix(SUFFIXES[OURS_SAFE])
-    if not file.is_file():
-        safetensors.torch.save_file(torch.load(checkpoint, weights_only=True), file)
+    if file.is_file() and file.stat().st_mtime >= checkpoint.stat().st_mtime:
+        return
+    with whole_file(file) as part:
+        safetensors.torch.save_file(torch.load(checkpoint, weights_only=True), part)
 
 
 def measure(system, network, folder, peers):

@@ -24,6 +24,7 @@ PARTS = {
         "tfcovid.data",
         "tfcovid.console",
         "tfcovid.array_file",
+        "tfcovid.cpu",
         "tfcovid.whole_file",
     },
     "tfcovid.explain": {"tfcovid.models"},

@@ -14,7 +14,7 @@ def cpu(monkeypatch):
     monkeypatch.delenv(NAME, raising=False)
 
     def has(*flags):
-        monkeypatch.setattr(startup, "_cpu_flags", lambda: set(flags))
+        monkeypatch.setattr(startup, "cpu_instructions", lambda: frozenset(flags))
 
     return has
 
@@ -39,13 +39,6 @@ def test_what_the_user_has_set_stays(cpu, monkeypatch):
     assert os.environ[NAME] == "0"
 
 
-def test_without_a_file_of_the_cpus_flags_there_are_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(startup, "_CPUS", tmp_path / "cpuinfo")
-    assert startup._cpu_flags() == set()
-    (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu avx2\n\nflags : other\n")
-    assert startup._cpu_flags() == {"flags", ":", "fpu", "avx2"}
-
-
 @pytest.mark.parametrize(("asked", "said"), [({}, ["True", "1"]), ({NAME: "0"}, ["False", "0"])])
 def test_the_import_follows_it(asked, said):
     code = f"""
@@ -56,7 +49,7 @@ def use_before_the_import():
     assert "tensorflow" not in sys.modules
     use()
 startup.use_onednn = use_before_the_import
-startup._cpu_flags = lambda: {{"avx2"}}
+startup.cpu_instructions = lambda: {{"avx2"}}
 startup.import_tensorflow()
 from tensorflow.python.framework import test_util
 print(test_util.IsMklEnabled(), os.environ["{NAME}"])

@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import os
-import pathlib
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from tfcovid.cpu import cpu_instructions
 
 # Logged by TensorFlow 2.21 before its log level can be set; they say nothing about this run.
 # `training.runtime` says in one line what the run is on.
@@ -20,9 +21,9 @@ NOTES = re.compile(
 )
 
 # TensorFlow imports Keras, and Keras these where they are installed: a second and more, for
-# `keras.wrappers` and the galleries of `keras.visualization`, which no command uses.
+# `keras.wrappers` and the galleries of `keras.visualization`, which no command uses. To Keras they
+# stay missing for the whole process; everyone else can import them afterwards.
 _LEFT_OUT = ("sklearn", "matplotlib", "IPython")
-_CPUS = pathlib.Path("/proc/cpuinfo")
 
 
 def import_tensorflow() -> None:
@@ -43,16 +44,8 @@ def use_onednn() -> None:
     of a training on the others too (docs/performance.md). Of effect before TensorFlow is imported;
     who has set TF_ENABLE_ONEDNN_OPTS has it as it is.
     """
-    if "avx2" in _cpu_flags():
+    if "avx2" in cpu_instructions():
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-def _cpu_flags():
-    try:
-        lines = _CPUS.read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def is_no_retracing(record: logging.LogRecord) -> bool:

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ from tfcovid.models.input_contract import InputContract, contract_path
 from tfcovid.models.weights_file import read_weights, save_backbone_weights
 from weights_conversion import accounting, keras_network, words
 from weights_conversion.channels import adapt_kernel
+from weights_conversion.ordering import ordering
 from weights_conversion.plan import Plan, Wishes, make_plan
 from weights_conversion.proof.comparison import refuse_difference, summary
 from weights_conversion.proof.inference import channel_shift, compare_inference
@@ -95,13 +95,13 @@ def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
     """
     naming, content = plan.recognition.naming, plan.checkpoint.content
     table = accounting.full_table(plan.recognition, plan.head)
-    # Kernels are put in Keras' order while the network is built, which leaves the other cores idle.
-    with ThreadPoolExecutor(1) as pool, _uncollected(), keras_network.deferred_variables():
-        begun = {
-            place.variable: pool.submit(_as_variable, place.layout, content.tensors[name])
-            for name, place in table.items()
-            if name in content.tensors
-        }
+    stored = plan.checkpoint.path.stat().st_size
+    with (
+        # To build a network leaves the other cores idle.
+        ordering(content.tensors, table, most_bytes=stored) as begun,
+        _uncollected(),
+        keras_network.deferred_variables(),
+    ):
         model = keras_network.build_network(
             naming, channels=plan.target.channels, num_outputs=plan.num_outputs
         )
@@ -116,7 +116,7 @@ def build(plan: Plan, rows: list[accounting.Row]) -> Converted:
             for name, place in table.items()
         }
         values[stem] = adapt_kernel(values[stem], plan.target.channels)
-        del begun[stem]
+        begun.pop(stem, None)
         keras_network.start_at(model, values, begun)
     return Converted(model, values)
 
@@ -131,10 +131,6 @@ def _uncollected():
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _as_variable(layout, tensor):
-    return keras_network.in_order(layout.to_keras(tensor), "float32")
 
 
 def prove(record: Record, plan: Plan, converted: Converted) -> None:

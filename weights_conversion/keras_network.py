@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 
 import keras
@@ -80,7 +80,7 @@ def in_order(value: np.ndarray, dtype: str) -> np.ndarray:
 def start_at(
     model: keras.Model,
     values: Mapping[str, np.ndarray],
-    begun: Mapping[str, Future[np.ndarray]] | None = None,
+    begun: MutableMapping[str, Future[np.ndarray]] | None = None,
 ) -> None:
     """Makes every variable start at its value, rounded to the variable's type.
 
@@ -88,7 +88,7 @@ def start_at(
       model: a flat model, built inside `deferred_variables`, which has not ended.
       values: variable name -> array, exactly those of the model.
       begun: variable name -> its value `in_order` in the variable's type, once that is done; not
-        all need be there.
+        all need be there. Those that are taken are removed, so that each copy goes with its use.
 
     Raises:
       ValueError: if a variable has no value, a value no variable, or the shapes differ.
@@ -104,7 +104,7 @@ def start_at(
             )
         # Keras gives a deferred variable no other way to an initializer of its own. A value that
         # was not begun is put in order only when its variable is made: one copy is alive then.
-        ready = (begun or {}).get(name)
+        ready = begun.pop(name, None) if begun else None
         made = ready.result if ready else functools.partial(in_order, values[name], variable.dtype)
         variable._initializer = functools.partial(_initial, made)
 

@@ -1,5 +1,3 @@
-import pathlib
-
 import keras
 import pytest
 
@@ -31,18 +29,6 @@ def test_precision_is_what_the_weakest_device_multiplies_natively(
     precision, reason = runtime.choose_precision(capability, instructions)
     assert precision == expected
     assert reason
-
-
-def test_instructions_are_read_from_the_flags_line(tmp_path):
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(
-        "processor : 0\nmodel name : x\nflags\t\t: sse avx512_bf16\nbugs : amx_bf16\n"
-    )
-    assert runtime.cpu_instructions(cpuinfo) == {"sse", "avx512_bf16"}
-
-
-def test_no_instructions_where_the_system_lists_none():
-    assert runtime.cpu_instructions(pathlib.Path("no such file")) == frozenset()
 
 
 def test_precision_asked_for_is_in_force_and_said():

@@ -6,10 +6,13 @@ from typing import Any
 import pandas as pd
 
 from flags import config_json
+from tfcovid.experiment.earlier_parts import EARLIER
 from tfcovid.report.html import asked_flags
 from tfcovid.report.model_card import model_card
 from tfcovid.training import run_record
 
+# Of environment.json; the last is there where parts of the run were begun with other versions.
+VERSION = ("commit", "python", "packages", EARLIER)
 WARNING = "For research. Not a medical device."
 
 
@@ -47,7 +50,7 @@ def _assets(folder: run_record.RunFolder) -> dict[str, Any]:
             "warning": WARNING,
             "task": metrics["task"],
             "classes": metrics["classes"],
-            "version": {key: environment[key] for key in ("commit", "python", "packages")},
+            "version": {key: environment[key] for key in VERSION if key in environment},
             "training_data_sha256": training_data_sha256(manifest),
             "card": card,
             "notes": metrics["notes"],

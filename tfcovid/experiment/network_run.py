@@ -12,11 +12,11 @@ from tfcovid.experiment.classifiers.asked import Asked
 from tfcovid.experiment.classifiers.ensemble import write_input
 from tfcovid.experiment.classifiers.fit import fit_classifier
 from tfcovid.experiment.classifiers.member_scores import decide_members
+from tfcovid.experiment.earlier_parts import with_earlier_parts
 from tfcovid.experiment.heat import shares_in_box
 from tfcovid.experiment.heat_pictures import write_heat_maps
 from tfcovid.experiment.kinds import kind_of
 from tfcovid.experiment.model_assets import model_assets
-from tfcovid.experiment.resumed import describe_earlier, with_earlier
 from tfcovid.experiment.scoring import Predicted, predict_test_split
 from tfcovid.metrics.decision import ChosenRule
 from tfcovid.metrics.finding_decision import ChosenFindings
@@ -77,7 +77,7 @@ def write_record(asked: Asked, folder: run_record.RunFolder, console: rich.conso
     Args:
       asked: on what and how.
       folder: of the run; its record of before, if it goes on, is written over.
-      console: told where another machine or other software began the run.
+      console: is told what is otherwise than when the run was begun.
     """
     config, dataset = asked.config, asked.dataset
     write_text_whole(folder.flags, "".join(f"{line}\n" for line in flag_file_lines(config)))
@@ -87,9 +87,9 @@ def write_record(asked: Asked, folder: run_record.RunFolder, console: rich.conso
     if asked.workers.strategy is not None:
         by = asked.workers.in_words()
         environment["shared"] = {"by": by, "sync_batch_norm": asked.sync_batch_norm}
-    environment = with_earlier(environment, folder)
-    if change := describe_earlier(environment):
-        say(console, change)
+    environment, otherwise = with_earlier_parts(environment, folder.environment)
+    if otherwise:
+        say(console, otherwise)
     run_record.write_json(folder.environment, environment)
     run_record.write_json(folder.labels, list(dataset.classes))
     write_input(asked, folder)

@@ -21,9 +21,6 @@ FIRST_FILES = {LOCK, "checkpoints", "flags.cfg", ".part-flags.cfg", ".part-confi
 """What a run makes before it has written what is asked of it."""
 SAME_RESULT = {"workdir", "num_parallel_calls"}
 """Flags that may be others when a run goes on: the result is the same for every value of theirs."""
-EARLIER = "earlier_parts"
-"""Key of environment.json: what was otherwise in the parts of a run before it went on."""
-_COMPUTES = ("commit", "python", "devices", "precision", "jit_compile", "tf_enable_onednn_opts")
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -84,44 +81,6 @@ def refuse_other_images(dataset: Dataset, folder: RunFolder, *, split: bool) -> 
             f"--resume: the images, their labels or their split are not those that {folder.path} "
             f"was begun with: {changed} rows of its manifest.csv differ; begin a new run"
         )
-
-
-def with_earlier(environment: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """Returns the environment.json of a run that goes on: what was otherwise before goes with it.
-
-    Args:
-      environment: of this part of the run.
-      folder: whose environment.json is that of the part before; it need not be there.
-
-    Returns:
-      `environment`; where parts of the run were computed by other software or on other devices, on
-      which the last digits depend, with their values under EARLIER, each by its name, oldest first.
-    """
-    if not folder.environment.is_file():
-        return environment
-    before = run_record.read_json(folder.environment)
-    with run_record.as_a_run_writes(folder.environment):
-        earlier = {name: list(values) for name, values in before.get(EARLIER, {}).items()}
-        was, now = _what_computes(before), _what_computes(environment)
-    for name in now:
-        if was.get(name) != now[name]:
-            earlier.setdefault(name, []).append(was.get(name))
-    return {**environment, EARLIER: earlier} if earlier else environment
-
-
-def describe_earlier(environment: dict[str, Any]) -> str | None:
-    """Returns one line on what was otherwise in earlier parts of a run, None if nothing was."""
-    changes = (
-        f"{name} was {', then '.join(map(str, values))}"
-        for name, values in environment.get(EARLIER, {}).items()
-    )
-    said = "; ".join(changes)
-    return f"goes on with what may compute otherwise in its last digits: {said}" if said else None
-
-
-def _what_computes(environment):
-    found = {name: environment.get(name) for name in _COMPUTES}
-    return {**found, "devices": ", ".join(found["devices"]), **environment["packages"]}
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfcovid.cpu import computes_by
 from tfcovid.training.runtime import Runtime
 from tfcovid.whole_file import write_text_whole
 
@@ -157,6 +158,7 @@ def describe_environment(runtime: Runtime, command: str) -> dict[str, Any]:
         "precision": runtime.precision,
         "precision_reason": runtime.reason,
         "jit_compile": runtime.jit_compile,
+        "cpu_instructions": list(computes_by()),
         # None is TensorFlow's own choice, by the CPU. On a CPU the last digits depend on it.
         "tf_enable_onednn_opts": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
     }

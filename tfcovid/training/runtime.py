@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+
+from tfcovid.cpu import cpu_instructions
 
 # The instructions a CPU must have before bfloat16 is faster than float32 on it.
 BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
@@ -116,17 +117,6 @@ def gpu_capability(gpus) -> tuple[int, int] | None:
     """Returns the compute capability of the weakest GPU, or None without one."""
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     return min((d.get("compute_capability", (0, 0)) for d in details), default=None)
-
-
-def cpu_instructions(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Returns the CPU's feature flags; none where the system does not list them."""
-    if not cpuinfo.exists():
-        return frozenset()
-    for line in cpuinfo.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "flags":
-            return frozenset(value.split())
-    return frozenset()
 
 
 def describe_devices(gpus) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ from tfcovid.experiment.comparison.frozen_features import (
 from tfcovid.experiment.comparison.pool import MAIN, MERGED, Pool, load_pool
 from tfcovid.experiment.comparison.presets import run_preset_cells, starts_of
 from tfcovid.experiment.controls.fitting import left_out_notes
+from tfcovid.experiment.earlier_parts import with_earlier_parts
 from tfcovid.experiment.run import free_name, settle
 from tfcovid.metrics.score import few_patient_notes
 from tfcovid.report.compare_latex import latex_tables
@@ -81,7 +82,11 @@ def run_comparison(
         refuse_seen_images(system, pool)
     folder.claim(settings | {"images": images_digest(pool.dataset.frame, pool.splits)})
     command = run_record.command_line("tfcovid.compare")
-    run_record.write_json(folder.environment, run_record.describe_environment(machine, command))
+    environment = run_record.describe_environment(machine, command)
+    environment, otherwise = with_earlier_parts(environment, folder.environment)
+    if otherwise:
+        say(console, otherwise)
+    run_record.write_json(folder.environment, environment)
     write_split(folder, comparison, pool)
 
     cells = cells_of(comparison, presets)
