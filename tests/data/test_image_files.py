@@ -1,5 +1,6 @@
 import hashlib
 import io
+import threading
 import zlib
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.data.dicoms import PLANTED, compressed, dicom
+from tfcovid.data import image_files
 from tfcovid.data.image_files import encoded_image, scan_files
 from tfcovid.data.readable import readable_or_reason
 
@@ -116,6 +118,30 @@ def test_progress_ends_at_all_files(tmp_path):
     contents = {f"{n}.png": _encoded(size=(32, 32)) for n in range(230)}
     _scan(tmp_path, contents, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(100, 230), (200, 230), (230, 230)]
+
+
+@pytest.mark.parametrize(("fast_s", "alone"), [(60.0, 7), (0.0, 2)], ids=["fast", "slow"])
+def test_files_are_read_by_one_thread_while_they_come_fast_and_then_by_many(
+    tmp_path, monkeypatch, fast_s, alone
+):
+    contents = {f"{side}.png": _encoded(size=(side, 33)) for side in range(40, 47)}
+    contents["43.png"] = b"none"
+    expected, rejected = _scan(tmp_path, contents)
+    readers, facts_of = [], image_files._facts_or_reason
+
+    def watched(path, max_pixels):
+        readers.append(threading.current_thread() is threading.main_thread())
+        return facts_of(path, max_pixels)
+
+    monkeypatch.setattr(image_files, "_facts_or_reason", watched)
+    monkeypatch.setattr(image_files, "PROGRESS_EVERY", 2)
+    monkeypatch.setattr(image_files, "FAST_S", fast_s)
+    done = []
+    found, bad = _scan(tmp_path, contents, progress=lambda *counts: done.append(counts))
+    pd.testing.assert_frame_equal(found, expected)
+    pd.testing.assert_frame_equal(bad, rejected)
+    assert sum(readers) == alone and len(readers) == 7
+    assert done == [(2, 7), (4, 7), (6, 7), (7, 7)]
 
 
 def test_no_file_at_all_gives_empty_tables(tmp_path):

@@ -18,6 +18,12 @@ def square_resize(gray, image_size):
       uint8 [image_size, image_size, 1], rounded half up.
     """
     sides = tf.shape(gray)[:2]
-    shrunk = tf.image.resize(gray, tf.minimum(sides, image_size), method="area")
-    square = tf.image.resize(shrunk, [image_size, image_size], method="bilinear")
-    return tf.ensure_shape(tf.cast(square + 0.5, tf.uint8), [image_size, image_size, 1])
+
+    def resized():
+        shrunk = tf.image.resize(gray, tf.minimum(sides, image_size), method="area")
+        square = tf.image.resize(shrunk, [image_size, image_size], method="bilinear")
+        return tf.cast(square + 0.5, tf.uint8)
+
+    # Both would take their time to change nothing.
+    fits = tf.reduce_all(sides == image_size)
+    return tf.ensure_shape(tf.cond(fits, lambda: gray, resized), [image_size, image_size, 1])

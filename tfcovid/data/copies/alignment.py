@@ -133,16 +133,18 @@ def local_contrast(images: np.ndarray, window: int) -> np.ndarray:
 def _step(fixed, layers, maps, size):
     """Returns the change of the maps that fits best to first order, [m, 4]."""
     # fixed = gain * (moved + gradient . change) + offset, linear in the six unknowns, where inside.
-    terms = np.empty((len(fixed), 7, size, size), np.float32)
-    down_y, down, right_x, right, moved, one, wanted = terms.swapaxes(0, 1)
+    # The eighth is zero: BLAS multiplies eight rows by eight in a third of the time of seven.
+    terms = np.empty((len(fixed), 8, size, size), np.float32)
+    down_y, down, right_x, right, moved, one, wanted, none = terms.swapaxes(0, 1)
+    none[:] = 0
     one[:] = _warp(layers, maps, size, [moved, down, right])
     np.multiply(fixed, one, out=wanted)
     along = _positions(size)
     np.multiply(down, along[:, None], out=down_y)
     np.multiply(right, along[None, :], out=right_x)
-    terms = terms.reshape(len(fixed), 7, -1)
+    terms = terms.reshape(len(fixed), 8, -1)
     products = terms @ terms.transpose(0, 2, 1)
-    square, target = products[:, :6, :6], products[:, :6, 6:]
+    square, target = products[:, :6, :6], products[:, :6, 6:7]
     scale = np.trace(square, axis1=1, axis2=2)[:, None, None]
     square = square + (1e-6 * scale + 1e-6) * np.eye(6, dtype=square.dtype)
     solution = np.linalg.solve(square, target)[..., 0]
@@ -172,8 +174,11 @@ def _interpolation(scale, shift, size):
     where = scale * _positions(size) + shift
     pixel = ((where + 1) * size - 1) / 2
     inside = (pixel >= -0.5) & (pixel <= size - 0.5)
-    distance = np.abs(np.clip(pixel, 0, size - 1)[..., None] - np.arange(size, dtype=np.float32))
-    return np.maximum(inside[..., None] - distance, 0), inside
+    # One array throughout: most of this takes as long as memory does.
+    weights = np.clip(pixel, 0, size - 1)[..., None] - np.arange(size, dtype=np.float32)
+    np.abs(weights, out=weights)
+    np.subtract(inside[..., None], weights, out=weights)
+    return np.maximum(weights, 0, out=weights), inside
 
 
 def _positions(size):
@@ -182,10 +187,11 @@ def _positions(size):
 
 def _masked_correlation(fixed, moved, inside, maps):
     weight = inside.sum(axis=(1, 2)) + 1e-9
+    mask = inside.astype(np.float32)
 
     def centred(images):
-        mean = (images * inside).sum(axis=(1, 2)) / weight
-        return (images - mean[:, None, None]) * inside
+        mean = (images * mask).sum(axis=(1, 2)) / weight
+        return (images - mean[:, None, None]) * mask
 
     a, b = centred(fixed), centred(moved)
     power = np.sqrt((a**2).sum(axis=(1, 2)) * (b**2).sum(axis=(1, 2)))
